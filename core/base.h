@@ -1,0 +1,45 @@
+/* core/base.h — what every file may use: assertions, sizes, text slices.
+ *
+ * Threads: any. Memory: none. This header includes nothing of ours.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Two lines: the adjacent-line prefetcher of x86 pulls pairs, so one line between two writers is not enough. */
+#define AB_CACHE_LINE_BYTES 64
+#define AB_GUARD _Alignas(2 * AB_CACHE_LINE_BYTES)
+
+#define AB_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define AB_LIKELY(x) __builtin_expect(!!(x), 1)
+#define AB_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define AB_MUST_USE __attribute__((warn_unused_result))
+#define AB_PRINTF(format, first) __attribute__((format(printf, format, first)))
+
+/* A broken assumption of the program itself, never of its input: says where and stops. Stays on in release builds. */
+#define AB_ASSERT(condition)                                                                         \
+	do {                                                                                         \
+		if (AB_UNLIKELY(!(condition))) {                                                     \
+			fprintf(stderr, "%s:%d: assertion failed: %s\n", __FILE__, __LINE__, #condition); \
+			abort();                                                                     \
+		}                                                                                    \
+	} while (0)
+
+/* Bytes that belong to somebody else. at == NULL: there is no value (JSON null, or the field is missing). */
+struct ab_text {
+	const char *at;
+	uint32_t len;
+};
+
+static inline uint64_t ab_min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static inline uint64_t ab_max_u64(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}

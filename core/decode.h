@@ -1,0 +1,70 @@
+/* core/decode.h — from the bytes of a Kafka record to an event or a reason.
+ *
+ * Accepts, without configuration: unwrapped (ExtractNewRecordState) and full envelope, each with and without the
+ * {"schema":…,"payload":…} wrapper; tombstones and JSON null; op r c u d t m; __deleted; snapshot markers as text or
+ * bool; times as ISO text, epoch micros or epoch millis.
+ *
+ * Threads: one decoder per worker (or content) thread.
+ * Memory:  taken at creation: the parser and a scratch for the few records whose padding would cross into an unmapped
+ *          page. Events borrow from the record and the scratch until ab_decoder_reset().
+ * Limits:  records above record_bytes_max are rejected by the caller before they come here.
+ */
+#pragma once
+
+#include "core/event.h"
+
+enum ab_decode_result {
+	AB_DECODE_EVENT,	/* *event is filled */
+	AB_DECODE_TOMBSTONE,	/* null value or JSON null: skipped, counted */
+	AB_DECODE_OTHER,	/* truncate, message, heartbeat: skipped, counted */
+	AB_DECODE_REJECTED,	/* *reason says why: goes to the dead-letter topic */
+	AB_DECODE_FULL,		/* scratch is full: use up the events so far, ab_decoder_reset(), call again */
+};
+
+/* Why a record was rejected, as counted; the text given beside it is for people. */
+enum ab_reject {
+	AB_REJECT_NOT_JSON,
+	AB_REJECT_NOT_UTF8,
+	AB_REJECT_SHAPE,
+	AB_REJECT_MISSING_FIELD,
+	AB_REJECT_WRONG_TYPE,
+	AB_REJECT_OUT_OF_RANGE,
+	AB_REJECT_TOO_LARGE,
+	AB_REJECT_UNKNOWN_OP,
+	AB_REJECT_COUNT,
+};
+
+/* Text of a reject code for metrics: "not_json", … */
+const char *ab_reject_name(enum ab_reject code);
+
+#define AB_REASON_MAX_BYTES 256
+struct ab_reason {
+	enum ab_reject code;
+	char text[AB_REASON_MAX_BYTES];		/* terminated; names the field and the value's beginning */
+};
+
+struct ab_decoder;
+
+struct ab_decoder *ab_decoder_create(size_t record_bytes_max);
+void ab_decoder_destroy(struct ab_decoder *decoder);
+void ab_decoder_reset(struct ab_decoder *decoder);
+
+/* value == NULL is a tombstone. The caller sets partition, offset and kafka_ts_ms itself. */
+enum ab_decode_result ab_decode_event(struct ab_decoder *decoder, const void *value, size_t len, struct ab_event *event,
+				      struct ab_reason *reason);
+
+/* One change of the content table. */
+struct ab_content_row {
+	struct ab_uuid id;
+	bool deleted;
+	bool has_length;
+	int64_t length_seconds;
+	size_t type_len;
+	char type[AB_REASON_MAX_BYTES];		/* unescaped; longer than AB_CONTENT_TYPE_MAX_BYTES is rejected */
+};
+
+enum ab_decode_result ab_decode_content(struct ab_decoder *decoder, const void *value, size_t len,
+					struct ab_content_row *row, struct ab_reason *reason);
+
+/* "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", any case. Returns false for anything else. */
+bool ab_uuid_parse(const char *text, size_t len, struct ab_uuid *out);

@@ -1,0 +1,56 @@
+/* core/json.h — the C face of the one C++ file, core/json_simdjson.cpp.
+ *
+ * Reads a Debezium message (any of its four shapes) with simdjson On-Demand in one call, and hands every field out as
+ * a raw token. It knows JSON and where Debezium puts things; what the fields mean is core/decode's business.
+ *
+ * Threads: one ab_json per thread.
+ * Memory:  the parser grows once, at creation, to record_bytes_max. Tokens point into the given bytes.
+ * Limits:  the given bytes must be followed by AB_JSON_PADDING_BYTES readable bytes (ab_decode sees to it).
+ */
+#pragma once
+
+#include "core/base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define AB_JSON_PADDING_BYTES 64
+
+struct ab_json;
+
+/* The fields asked for, by place; names are matched exactly after unescaping. */
+struct ab_json_field {
+	const char *name;
+	struct ab_text token;	/* out: raw token; strings with quotes and trimmed; at == NULL: missing or null */
+};
+
+enum ab_json_result {
+	AB_JSON_OK,
+	AB_JSON_NULL,		/* the whole text (or its payload) is JSON null */
+	AB_JSON_INVALID,	/* not JSON, not UTF-8, a bad escape, trailing bytes, too deep */
+	AB_JSON_WRONG_SHAPE,	/* valid, but not an object where one is needed; or a field twice */
+};
+
+struct ab_json *ab_json_create(size_t record_bytes_max);
+void ab_json_destroy(struct ab_json *json);
+
+/* Name of simdjson's kernel in use, such as "icelake". */
+const char *ab_json_kernel(void);
+
+/* The shape of a message after unwrapping schema and payload. */
+enum ab_json_shape {
+	AB_JSON_FLAT,		/* ExtractNewRecordState: columns and __op beside each other */
+	AB_JSON_ENVELOPE,	/* before, after, source, op */
+};
+
+/* Reads one message: fields from the row (flat: the object; envelope: after, or before when after is null), and meta
+ * from beside it (flat: the object too; envelope: op, ts_ms and source.lsn, source.ts_ms, source.snapshot, under the
+ * names "op", "ts_ms", "source.lsn", …). *error gets a static text when the result is neither OK nor NULL. */
+enum ab_json_result ab_json_read(struct ab_json *json, const char *bytes, size_t len, enum ab_json_shape *shape,
+				 struct ab_json_field *fields, size_t field_count, struct ab_json_field *meta,
+				 size_t meta_count, const char **error);
+
+#ifdef __cplusplus
+}
+#endif

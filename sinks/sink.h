@@ -1,0 +1,122 @@
+/* sinks/sink.h — what a sink is: how records are written for it, what is sent, what an answer means.
+ *
+ * A sink has lanes; a lane has one connection and one batch in flight. Core drives lanes and connections; a sink is
+ * the pure part between them, so that it can be tested with bytes alone:
+ *
+ *     worker:       encode(event) -> bytes                                  pure
+ *     sink thread:  hello() -> bytes -> reply()          once per connection, where the protocol has a greeting
+ *                   request(batch) -> bytes -> reply(bytes) -> outcomes     one at a time per lane
+ *     control:      probe, init, positions: blocking, over the sink's own short-lived connection
+ *
+ * Threads: said per function. Memory: a sink and its lanes take everything at creation.
+ */
+#pragma once
+
+#include <sys/uio.h>
+
+#include "core/batch.h"
+#include "core/config.h"
+#include "core/event.h"
+
+#define AB_SINK_ERROR_MAX_BYTES 512
+#define AB_REQUEST_PIECES_MAX 4
+
+/* Where an event's lane comes from: a field of the Kafka record, never of the cache. */
+enum ab_key_field { AB_KEY_ID, AB_KEY_CONTENT_ID, AB_KEY_USER_ID, AB_KEY_EVENT_TYPE, AB_KEY_DEVICE, AB_KEY_OFFSET };
+
+/* What becomes of one event at one sink, decided by the worker. */
+enum ab_encode_result {
+	AB_ENCODE_RECORD,	/* *len bytes were written */
+	AB_ENCODE_SKIPPED,	/* this operation means nothing to this sink: counted, the position passes */
+	AB_ENCODE_REJECTED,	/* *reason (static text) says why: dead-letter topic */
+};
+
+/* What a sink thread should do next about the request it has in flight. */
+enum ab_reply_result {
+	AB_REPLY_MORE,		/* the answer is not complete */
+	AB_REPLY_DONE,		/* every item that was sent has its outcome */
+	AB_REPLY_AGAIN,		/* call request() again at once for the same batch (a second step, such as after a lookup) */
+	AB_REPLY_OUTAGE,	/* the sink as a whole refuses (busy, read-only, blocked, 5xx): all sent items stay
+				 * pending, back off, send again; error says what */
+	AB_REPLY_AMBIGUOUS,	/* protocol broken or cut: close the connection, tell the sink by lost(), send again */
+	AB_REPLY_REWIND,	/* the sink's stored position is behind ours: control must re-read from there */
+	AB_REPLY_FATAL,		/* cannot go on (authentication, wrong key type, missing position): stop this sink, loudly */
+};
+
+struct ab_sink;
+struct ab_sink_lane;	/* the sink's own per-lane state: parser, scratch, request head */
+
+struct ab_request {
+	struct iovec piece[AB_REQUEST_PIECES_MAX];	/* valid until the reply is done or the connection is lost */
+	int piece_count;
+	bool needs_reply;	/* false: nothing has to be sent; positions may move (nothing pending) */
+};
+
+/* Counters of one lane, written by the sink thread, read by any [S1: relaxed, single writer, only ever read for people]. */
+struct ab_sink_counts {
+	uint64_t requests, acked, retried, rejected, duplicates, outages, ambiguous, bytes;
+};
+
+/* How a sink's reply code hands a rejected item over: the caller sends it to the dead-letter topic. */
+typedef void ab_reject_fn(void *arg, struct ab_batch *batch, uint32_t item, const char *reason, size_t reason_len);
+
+struct ab_reply {
+	ab_reject_fn *reject;	/* called once for every item that gets AB_OUTCOME_REJECTED */
+	void *reject_arg;
+	struct ab_sink_counts *counts;
+	char *error;		/* AB_SINK_ERROR_MAX_BYTES: what happened, in words, for OUTAGE, AMBIGUOUS, REWIND, FATAL */
+};
+
+/* Result of a control call. */
+enum ab_sink_status {
+	AB_SINK_OK,
+	AB_SINK_ABSENT,		/* cannot be reached now: try again later */
+	AB_SINK_MISSING,	/* reachable, but what init creates (positions, table, template) is not there */
+	AB_SINK_REFUSED,	/* reachable, and it will not work like this: error says what to change */
+};
+
+struct ab_sink_positions {
+	int lanes;
+	/* position[lane][partition], -1: none stored */
+	int64_t position[AB_LANES_MAX][AB_PARTITIONS_MAX];
+};
+
+struct ab_sink_ops {
+	const char *name;		/* "redis", "bigquery", "elasticsearch" */
+	bool stores_positions;		/* its positions live in the sink itself (Redis), not in Kafka's commit metadata */
+
+	/* main thread, at start. Sets *error on failure and returns NULL. */
+	struct ab_sink *(*create)(const struct ab_config *config, char *error);
+	void (*destroy)(struct ab_sink *sink);
+	struct ab_sink_lane *(*lane_create)(struct ab_sink *sink, int lane, uint32_t item_max, uint32_t bytes_max);
+	void (*lane_destroy)(struct ab_sink_lane *lane);
+	/* Bytes that create and one lane_create take, for the memory bound. */
+	size_t (*lane_bytes)(const struct ab_config *config, uint32_t item_max, uint32_t bytes_max);
+
+	/* worker thread: pure. room >= AB_RECORD_ENCODED_MAX_BYTES. */
+	enum ab_encode_result (*encode)(const struct ab_sink *sink, const struct ab_event *event, uint8_t *to,
+					size_t room, size_t *len, const char **reason);
+
+	/* sink thread. hello may be NULL. After a connect: hello() fills *out and reply() is fed until it is not MORE.
+	 * request(): writes the next request for the pending items of the batch (outcome PENDING). */
+	void (*hello)(struct ab_sink_lane *lane, struct ab_request *out);
+	void (*request)(struct ab_sink_lane *lane, struct ab_batch *batch, struct ab_request *out);
+	/* Takes all len bytes. batch == NULL while hello is being answered. */
+	enum ab_reply_result (*reply)(struct ab_sink_lane *lane, struct ab_batch *batch, const void *bytes, size_t len,
+				      const struct ab_reply *to);
+	/* The connection is gone; sent_all says whether a request was in flight (its effect is unknown). */
+	void (*lost)(struct ab_sink_lane *lane, struct ab_batch *batch, bool in_flight);
+
+	/* control thread, blocking, bounded by the sink's connection and read time-outs. error: AB_SINK_ERROR_MAX_BYTES. */
+	enum ab_sink_status (*probe)(struct ab_sink *sink, char *error);
+	enum ab_sink_status (*init)(struct ab_sink *sink, const struct ab_sink_positions *first, int partitions,
+				    const char *run_id, char *note, char *error);
+	/* Positions of a sink that stores them; others return AB_SINK_OK and leave all at -1. Called before lanes start;
+	 * a sink that must look up what a crash left behind (BigQuery) does so here, given the committed positions. */
+	enum ab_sink_status (*positions)(struct ab_sink *sink, int partitions, struct ab_sink_positions *io, char *error);
+};
+
+extern const struct ab_sink_ops ab_redis_ops;
+extern const struct ab_sink_ops ab_elasticsearch_ops;
+extern const struct ab_sink_ops ab_bigquery_ops;
+extern const struct ab_sink_ops ab_null_ops;
