@@ -19,6 +19,7 @@ die() { printf 'librdkafka: %s\n' "$*" >&2; exit 1; }
 is_built() { [[ -f $PREFIX/lib/pkgconfig/rdkafka.pc && -f $PREFIX/lib/librdkafka.a ]]; }
 
 # The mirror this machine already uses: the first source that carries Debian itself.
+# shellcheck disable=SC2016 # apt replaces $(SITE)
 mirror() {
 	apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | sort -u | head -1
 }
