@@ -59,7 +59,7 @@ is_process() {
 
 process_state() {
 	local stat
-	stat=$(cat "/proc/$1/stat" 2> /dev/null) || return 1
+	stat=$(cat "/proc/$1/stat" 2> /dev/null) || return 0
 	stat=${stat##*) }
 	printf '%s' "${stat%% *}"
 }

@@ -112,12 +112,18 @@ run_get() {
 }
 
 run_up() {
-	local service running=() missing=()
+	local service slow=() missing=()
 	mkdir -p "$AB_STACK_DIR" "$AB_RUN_DIR" "$AB_LOG_DIR" "$AB_DATA_DIR"
 	exec 9> "$AB_RUN_DIR/lock"
 	flock 9
 	for service in "$@"; do
-		if is_up "$service"; then running+=("$service"); else missing+=("$service"); fi
+		if ! is_up "$service"; then
+			missing+=("$service")
+		elif "${service}_ready"; then
+			progress_done "$service" "runs (pid $(running_pid "$service"))"
+		else
+			slow+=("$service")
+		fi
 	done
 	if ((${#missing[@]} > 0)); then
 		check_hosts
@@ -129,10 +135,7 @@ run_up() {
 		done
 	fi
 	UP_SINCE=$(now_ms)
-	for service in "${running[@]}"; do
-		progress_done "$service" "runs (pid $(running_pid "$service"))"
-	done
-	start_all "${missing[@]}" && await_all "$@"
+	start_all "${missing[@]}" && await_all "${slow[@]}" "${missing[@]}"
 }
 
 # All are started before any is waited for, except Connect, which gives up when Kafka does not answer.

@@ -23,6 +23,7 @@ postgres_start() {
 	local dir
 	dir=$(postgres_dir)
 	[[ -f $dir/cluster/PG_VERSION ]] || postgres_make_cluster "$dir" || return 1
+	postgres_clear_lock "$dir/cluster/postmaster.pid"
 	spawn postgres "$(postgres_marker)" "$(postgres_user)" "$(postgres_bin)/postgres" -D "$dir/cluster" \
 		-c port="$POSTGRES_PORT" -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
 		-c wal_level=logical -c max_wal_senders=8 -c max_replication_slots=8 \
@@ -48,6 +49,22 @@ postgres_make_cluster() {
 	fi
 	rm -f "$dir/password"
 	mv "$dir/cluster.new" "$dir/cluster"
+}
+
+# PostgreSQL does not start while the process its lock file names exists. Two kinds of that are no server: one that was
+# killed and not yet collected by init, and, after a reboot, somebody else's process with the old number.
+postgres_clear_lock() {
+	local pid booted tries=0
+	[[ -f $1 ]] || return 0
+	pid=$(head -1 "$1")
+	booted=$(awk '/^btime/ { print $2 }' /proc/stat)
+	if (($(stat -c %Y "$1") < booted)); then
+		rm -f "$1"
+	fi
+	while [[ $(process_state "$pid") == Z ]] && ((tries < 100)); do
+		tries=$((tries + 1))
+		sleep 0.1
+	done
 }
 
 postgres_ready() {
