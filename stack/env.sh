@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Where a pipeline lives and which ports it has. Sourced, never run; exports all it computes, so children agree.
+# Where a pipeline lives and which ports it has. Sourced, never run; exports places and ports, so children agree.
 #
 # A pipeline is one directory (AB_STACK_DIR) and one set of ports. A second one beside it needs nothing more than another
-# directory and AB_STACK_PORT_SHIFT, which is added to every port: the check uses 20000, below the ephemeral range.
+# directory and AB_STACK_PORT_SHIFT, which is added to every default port: the check uses 20000, below the ephemeral range.
 # Order for each name: process environment, then .env (AB_ENV_FILE), then the default. .env is read, never executed.
 
 AB_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -25,28 +25,36 @@ env_file_value() {
 	printf '%s' "$line"
 }
 
-# setting KEY DEFAULT: exports KEY with the value that counts.
+# setting KEY DEFAULT: sets KEY to the value that counts. It is not exported: the engine reads .env by itself.
 setting() {
 	local value
-	if [[ -z ${!1+x} ]]; then
-		value=$(env_file_value "$1") || value=$2
-		printf -v "$1" '%s' "$value"
-	fi
-	export "${1?}"
+	[[ -z ${!1+x} ]] || return 0
+	value=$(env_file_value "$1") || value=$2
+	printf -v "$1" '%s' "$value"
 }
 
-# port KEY DEFAULT: a setting that is a number and is shifted, once.
+# secret KEY DEFAULT: the same for a key whose value may lie in a file named by KEY_FILE.
+secret() {
+	local file
+	setting "$1_FILE" ''
+	file=$1_FILE
+	if [[ -n ${!file} && -z ${!1+x} ]]; then
+		printf -v "$1" '%s' "$(cat "${!file}")"
+	else
+		setting "$1" "$2"
+	fi
+}
+
+# port KEY DEFAULT: a setting that is a number. A shifted pipeline takes no port from .env, which belongs to the other one.
 port() {
-	setting "$1" "$2"
-	if [[ ! ${!1} =~ ^[0-9]{1,5}$ ]]; then
-		printf 'stack: %s=%s is not a port. Set a number from 1 to 65535 in %s.\n' "$1" "${!1}" "${AB_ENV_FILE:-the environment}" >&2
-		exit 78
+	if ((AB_STACK_PORT_SHIFT != 0)); then
+		printf -v "$1" '%s' "${!1:-$(($2 + AB_STACK_PORT_SHIFT))}"
+	else
+		setting "$1" "$2"
 	fi
-	if [[ -z ${AB_STACK_PORTS_SHIFTED:-} ]]; then
-		printf -v "$1" '%d' $((${!1} + AB_STACK_PORT_SHIFT))
-	fi
-	if ((${!1} < 1 || ${!1} > 65535)); then
-		printf 'stack: %s=%s is outside 1..65535. AB_STACK_PORT_SHIFT is %s.\n' "$1" "${!1}" "$AB_STACK_PORT_SHIFT" >&2
+	export "${1?}"
+	if [[ ! ${!1} =~ ^[0-9]{1,5}$ ]] || ((${!1} < 1 || ${!1} > 65535)); then
+		printf 'error: %s=%s is not a port. Set a number from 1 to 65535 in %s.\n' "$1" "${!1}" "${AB_ENV_FILE:-the environment}" >&2
 		exit 78
 	fi
 }
@@ -62,14 +70,13 @@ port BIGQUERY_PORT 9050
 port BIGQUERY_GRPC_PORT 9060
 port METRICS_PORT 9464
 port WEB_PORT 9465
-export AB_STACK_PORTS_SHIFTED=1
 
 setting POSTGRES_HOST 127.0.0.1
 setting POSTGRES_DB streaming_db
 setting POSTGRES_USER streaming_user
-setting POSTGRES_PASSWORD streaming_pass
+secret POSTGRES_PASSWORD streaming_pass
 setting REDIS_HOST 127.0.0.1
-setting REDIS_PASSWORD ''
+secret REDIS_PASSWORD ''
 setting ELASTICSEARCH_HOST 127.0.0.1
 setting ELASTICSEARCH_VERSION 8.19.8
 setting BIGQUERY_HOST 127.0.0.1
@@ -79,12 +86,13 @@ setting BIGQUERY_DATASET engagement_data
 setting BIGQUERY_TABLE events
 setting CONTENT_ROWS 5000
 setting DEAD_LETTER_TOPIC anabranch.dead-letters
-setting KAFKA_BOOTSTRAP_SERVERS "127.0.0.1:$KAFKA_PORT"
 
 # Kafka is the one neighbour whose port is said twice: the default address follows KAFKA_PORT.
-case $KAFKA_BOOTSTRAP_SERVERS in
-127.0.0.1:9092 | localhost:9092) KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:$KAFKA_PORT ;;
+setting KAFKA_BOOTSTRAP_SERVERS ''
+case $AB_STACK_PORT_SHIFT,$KAFKA_BOOTSTRAP_SERVERS in
+0, | 0,127.0.0.1:9092 | 0,localhost:9092 | [1-9]*) KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:$KAFKA_PORT ;;
 esac
+export KAFKA_BOOTSTRAP_SERVERS
 
 # What the engine and the generator read, as the lines of an .env file.
 print_engine_env() {

@@ -41,13 +41,13 @@ bqemulator_install() {
 	local home=$1 python extensions file
 	python=$("$AB_ROOT/stack/python.sh" --find) || return 1
 	mkdir -p "$home"
-	"$python" -m venv "$home/venv" > "$home/install.log" 2>&1 &&
-		"$home/venv/bin/pip" install -q --disable-pip-version-check "bqemulator==$BQEMULATOR_VERSION" \
+	if ! "$python" -m venv "$home/venv" > "$home/install.log" 2>&1 ||
+		! "$home/venv/bin/pip" install -q --disable-pip-version-check "bqemulator==$BQEMULATOR_VERSION" \
 			"duckdb==$DUCKDB_VERSION" "duckdb-extension-spatial==$DUCKDB_VERSION" \
-			"duckdb-extension-avro==$DUCKDB_VERSION" numpy >> "$home/install.log" 2>&1 || {
+			"duckdb-extension-avro==$DUCKDB_VERSION" numpy >> "$home/install.log" 2>&1; then
 		download_failed "bqemulator $BQEMULATOR_VERSION" "$home/install.log"
 		return 1
-	}
+	fi
 	# DuckDB looks for its extensions under HOME; the emulator gets a HOME of its own.
 	extensions=$home/home/.duckdb/extensions/v$DUCKDB_VERSION/$(duckdb_platform)
 	mkdir -p "$extensions"
@@ -79,7 +79,7 @@ goccy_go_is_new_enough() {
 # Seven minutes and 6.2 GB of memory on two cores with one package at a time; more at once needs more memory.
 goccy_build() {
 	(
-		cd "$AB_ROOT/stack/bigquery/emulator"
+		cd "$AB_ROOT/stack/bigquery/emulator" || exit 1
 		GOTOOLCHAIN=local CGO_ENABLED=0 GOFLAGS=-mod=readonly nice go build -p 1 -o "$1/bigquery-emulator" \
 			github.com/goccy/bigquery-emulator/cmd/bigquery-emulator
 	)

@@ -3,6 +3,7 @@
 
 ELASTICSEARCH_HEAP='-Xms512m -Xmx512m'
 ELASTICSEARCH_USER=anabranch-es
+ELASTICSEARCH_COPY=/var/lib/anabranch/elasticsearch-$ELASTICSEARCH_VERSION
 
 elasticsearch_memory_mb() { echo 1200; }
 elasticsearch_ports() {
@@ -11,6 +12,7 @@ elasticsearch_ports() {
 elasticsearch_marker() { printf -- '-Epath.data=%s/data' "$(elasticsearch_dir)"; }
 elasticsearch_user() { if [[ $EUID -eq 0 ]]; then echo "$ELASTICSEARCH_USER"; else id -un; fi; }
 elasticsearch_dir() { data_dir elasticsearch "$(elasticsearch_user)"; }
+elasticsearch_cache() { printf '%s/elasticsearch-%s' "$AB_CACHE_DIR" "$ELASTICSEARCH_VERSION"; }
 elasticsearch_url() { printf 'http://127.0.0.1:%s/%s' "$ELASTICSEARCH_PORT" "$1"; }
 
 # 9.x needs a newer Java than Debian 12 has; 8.19 runs on 17.
@@ -23,10 +25,25 @@ elasticsearch_java() {
 
 elasticsearch_get() {
 	elasticsearch_java > /dev/null
-	if [[ $EUID -eq 0 ]] && ! id -u "$ELASTICSEARCH_USER" > /dev/null 2>&1; then
+	cached "elasticsearch-$ELASTICSEARCH_VERSION" elasticsearch_download || return 1
+	[[ $EUID -ne 0 ]] || elasticsearch_prepare_user 8> "$AB_CACHE_DIR/.lock-elasticsearch-user"
+}
+
+# The user, and a copy of the programs where it can read them: the cache of root lies in root's closed home.
+elasticsearch_prepare_user() {
+	local copy=$ELASTICSEARCH_COPY
+	flock 8
+	if ! id -u "$ELASTICSEARCH_USER" > /dev/null 2>&1; then
 		useradd --system --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$ELASTICSEARCH_USER"
 	fi
-	cached "elasticsearch-$ELASTICSEARCH_VERSION" elasticsearch_download && elasticsearch_home > /dev/null
+	if [[ ! -d $copy ]] && ! can_reach "$ELASTICSEARCH_USER" "$(elasticsearch_cache)"; then
+		mkdir -p "$(dirname "$copy")"
+		chmod 755 "$(dirname "$copy")"
+		rm -rf "$copy.new"
+		cp -r "$(elasticsearch_cache)" "$copy.new"
+		chmod -R go+rX "$copy.new"
+		mv "$copy.new" "$copy"
+	fi
 }
 
 elasticsearch_download() {
@@ -42,22 +59,12 @@ elasticsearch_download() {
 	chmod -R go+rX "$1"
 }
 
-# Where its user finds the programs: the cache, or a copy beside the data where the cache lies in root's home.
 elasticsearch_home() {
-	local cache=$AB_CACHE_DIR/elasticsearch-$ELASTICSEARCH_VERSION copy=/var/lib/anabranch/elasticsearch-$ELASTICSEARCH_VERSION
-	if can_reach "$(elasticsearch_user)" "$cache"; then
-		printf '%s' "$cache"
-		return
+	if [[ -d $ELASTICSEARCH_COPY ]] && ! can_reach "$(elasticsearch_user)" "$(elasticsearch_cache)"; then
+		printf '%s' "$ELASTICSEARCH_COPY"
+	else
+		elasticsearch_cache
 	fi
-	if [[ ! -d $copy ]]; then
-		mkdir -p /var/lib/anabranch
-		chmod 755 /var/lib/anabranch
-		rm -rf "$copy.new"
-		cp -r "$cache" "$copy.new"
-		chmod -R go+rX "$copy.new"
-		mv "$copy.new" "$copy"
-	fi
-	printf '%s' "$copy"
 }
 
 elasticsearch_start() {

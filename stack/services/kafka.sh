@@ -89,6 +89,7 @@ kafka_write_config() {
 # Asks the broker for its API versions and takes the first bytes of an answer: an open port alone is not a broker.
 kafka_ready() {
 	local answer
+	# shellcheck disable=SC2016 # $0 is the inner shell's
 	answer=$(timeout 2 bash -c '
 		exec 3<>"/dev/tcp/127.0.0.1/$0"
 		printf "\0\0\0\012\0\022\0\0\0\0\0\01\377\377" >&3
