@@ -52,7 +52,7 @@ bqemulator_install() {
 	extensions=$home/home/.duckdb/extensions/v$DUCKDB_VERSION/$(duckdb_platform)
 	mkdir -p "$extensions"
 	while IFS= read -r file; do
-		cp "$file" "$extensions/"
+		cp "$file" "$extensions/" || return 1
 	done < <(find "$home/venv" -name '*.duckdb_extension')
 	touch "$home/complete"
 }

@@ -55,8 +55,8 @@ elasticsearch_download() {
 		download_failed "Elasticsearch $ELASTICSEARCH_VERSION" "$1/maven.log"
 		return 1
 	}
-	unzip -q "$1"/download/*.zip -d "$1/unpacked" && mv "$1"/unpacked/*/* "$1/" && rm -rf "$1/download" "$1/unpacked"
-	chmod -R go+rX "$1"
+	unzip -q "$1"/download/*.zip -d "$1/unpacked" && mv "$1"/unpacked/*/* "$1/" && rm -rf "$1/download" "$1/unpacked" &&
+		chmod -R go+rX "$1"
 }
 
 elasticsearch_home() {
