@@ -17,7 +17,7 @@
 #define AB_LIKELY(x) __builtin_expect(!!(x), 1)
 #define AB_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define AB_MUST_USE __attribute__((warn_unused_result))
-#define AB_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define AB_PRINTF(at, first) __attribute__((format(printf, at, first)))
 
 /* A broken assumption of the program itself, never of its input: says where and stops. Stays on in release builds. */
 #define AB_ASSERT(condition)                                                                         \

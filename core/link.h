@@ -1,0 +1,50 @@
+/* core/link.h — the way from one worker to one lane: full chunks there, empty chunks back.
+ *
+ *     worker ── full ──▶ lane
+ *       ▲                 │
+ *       └───── empty ─────┘
+ *
+ * The chunks of a link never leave it. When none is empty, the lane is behind: that is back-pressure, and the worker
+ * tries the event again after a wake.
+ *
+ * Threads: open and seal by the worker, peek and release by the sink thread; reset while both are parked.
+ * Memory:  AB_LINK_CHUNKS chunks, taken at creation.
+ */
+#pragma once
+
+#include "core/chunk.h"
+#include "core/ring.h"
+
+struct ab_link {
+	struct ab_ring full, empty;
+	struct ab_chunk *chunk;				/* AB_LINK_CHUNKS of them */
+	/* the worker's */
+	struct ab_chunk *open;				/* being filled, or NULL */
+	int64_t covered[AB_PARTITIONS_MAX];		/* the next offset of each partition not yet sealed; -1: not ours */
+	int64_t sealed_ns;				/* when a chunk was last sealed */
+};
+
+void ab_link_create(struct ab_link *link);
+void ab_link_destroy(struct ab_link *link);
+size_t ab_link_bytes(void);
+
+/* Both sides parked: forgets everything under way; nothing is covered until the caller says so. */
+void ab_link_reset(struct ab_link *link);
+
+/* Worker. The chunk being filled, with at least room_bytes left, opening one if need be; a chunk without room or with
+ * record_max records must be sealed first (NULL with link->open set). NULL with link->open == NULL: back-pressure. */
+struct ab_chunk *ab_link_room(struct ab_link *link, size_t room_bytes, uint32_t record_max);
+
+/* Worker. Where the next record of the open chunk goes. */
+struct ab_record *ab_link_record(struct ab_chunk *chunk);
+void ab_link_append(struct ab_chunk *chunk, struct ab_record *record);
+
+/* Worker. Hands the open chunk over; it speaks for all offsets below next[p] of the partitions listed. */
+void ab_link_seal(struct ab_link *link, const uint16_t *partition, int count, const int64_t *next, int64_t now_ns);
+
+/* Worker. Drops the open chunk's records: their offsets are not covered and will be read again. */
+void ab_link_discard(struct ab_link *link);
+
+/* Sink thread. */
+struct ab_chunk *ab_link_peek(struct ab_link *link);
+void ab_link_release(struct ab_link *link);
