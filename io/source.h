@@ -1,0 +1,115 @@
+/* io/source.h — where records come from: the records of partition p from position x, and nothing more.
+ *
+ * One implementation: Kafka, by librdkafka (io/source_kafka.c). A source is one consumer. The member source belongs to
+ * the consumer group and learns from it which partitions are ours; a private source is told. Neither ever decides an
+ * offset: they start where the caller says, and a missing offset is an error, not a default.
+ *
+ *     control:  ab_source_poll ──▶ on_assign / on_revoke ──▶ ab_source_assign(offsets) / ab_source_unassign
+ *     worker w: ab_source_drain(w) ──▶ records ──▶ ab_source_release
+ *
+ * Threads: drain and release from worker w for its own index; everything else from the control thread.
+ * Memory:  librdkafka's queue, bounded by AB_SOURCE_QUEUE_KBYTES for each source.
+ * Source:  librdkafka's rdkafka.h; KIP-98 (control records leave holes in the offsets).
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "core/base.h"
+#include "core/config.h"
+#include "core/limits.h"
+
+/* What librdkafka may hold per consumer before it stops fetching. Its threshold is checked between fetches, so one
+ * fetch of KAFKA_MAX_PARTITION_FETCH_BYTES per partition may come on top. */
+#define AB_SOURCE_QUEUE_KBYTES 16384
+#define AB_SOURCE_QUEUE_RECORDS 20000
+#define AB_SOURCE_ERROR_MAX_BYTES 512
+
+enum ab_record_kind {
+	AB_RECORD_DATA,
+	AB_RECORD_END,		/* the partition has nothing more now; offset is the next one there will be */
+	AB_RECORD_LOST,		/* the offset asked for is not in the log (any more): error says which */
+	AB_RECORD_ERROR,	/* anything else: error says what; librdkafka goes on by itself */
+};
+
+struct ab_source_record {
+	enum ab_record_kind kind;
+	uint16_t partition;
+	int64_t offset;
+	int64_t timestamp_ms;
+	const void *key, *value;	/* NULL: none */
+	size_t key_len, value_len;
+	const char *error;
+	void *handle;
+};
+
+struct ab_source;
+
+/* A private source needs on_log alone. */
+struct ab_source_callbacks {
+	/* Run inside ab_source_poll(), member source only. on_assign must call ab_source_assign (or unassign) before it
+	 * returns; on_revoke must have stopped all draining when it returns. */
+	void (*on_assign)(void *arg, const uint16_t *partition, int count);
+	void (*on_revoke)(void *arg);
+	/* A commit begun by ab_source_commit is done; error NULL: it holds. */
+	void (*on_commit)(void *arg, const char *error);
+	/* Something a person should know; once per kind and second. */
+	void (*on_log)(void *arg, const char *text);
+	void *arg;
+};
+
+struct ab_commit {
+	uint16_t partition;
+	int64_t offset;
+	const char *metadata;
+};
+
+/* worker_fd[w] is an eventfd that is written when records for worker w arrive. NULL with *error. */
+struct ab_source *ab_source_open_member(const struct ab_config *config, const struct ab_source_callbacks *callbacks,
+					const int *worker_fd, int worker_count, char *error);
+struct ab_source *ab_source_open_private(const struct ab_config *config, const char *topic, const char *group,
+					 const struct ab_source_callbacks *callbacks, const int *worker_fd,
+					 int worker_count, char *error);
+void ab_source_close(struct ab_source *source);
+
+/* Serves callbacks for at most timeout_ms. */
+void ab_source_poll(struct ab_source *source, int timeout_ms);
+
+/* Reads these partitions from these offsets; partition p goes to worker p % worker_count. Replaces what was assigned. */
+bool ab_source_assign(struct ab_source *source, const uint16_t *partition, const int64_t *offset, int count,
+		      char *error);
+void ab_source_unassign(struct ab_source *source);
+
+/* Worker w: up to max records, at once; 0 when there are none. Each must be released. */
+int ab_source_drain(struct ab_source *source, int worker, struct ab_source_record *record, int max);
+void ab_source_release(struct ab_source_record *record);
+
+/* Begins a commit for the member's group; on_commit tells. wait: blocks until it is done (at most 2 s). */
+bool ab_source_commit(struct ab_source *source, const struct ab_commit *commit, int count, bool wait);
+
+/* What is committed for the member's group. offset -1: nothing. metadata is owned by the caller (free). */
+struct ab_committed {
+	uint16_t partition;
+	int64_t offset;
+	char *metadata;
+};
+bool ab_source_committed(struct ab_source *source, struct ab_committed *committed, int count, char *error);
+
+/* Commits for a group that has no members (a mirror for lag tools). Fire and forget: a failure is logged. */
+void ab_source_commit_group(struct ab_source *source, const char *group, const struct ab_commit *commit, int count);
+
+/* How many partitions the topic has; 0: no such topic; -1: not known now. */
+int ab_source_partitions(struct ab_source *source);
+
+/* First and next offset of a partition; false when they are not known now. */
+bool ab_source_bounds(struct ab_source *source, uint16_t partition, int64_t *first, int64_t *next);
+/* The first offset of a record not older than time_ms (its timestamp); the end when there is none; -1: not known now. */
+int64_t ab_source_offset_at(struct ab_source *source, uint16_t partition, int64_t time_ms);
+/* As librdkafka saw them in its last fetch: free of cost; -1 when unknown. */
+void ab_source_cached_bounds(struct ab_source *source, uint16_t partition, int64_t *first, int64_t *next);
+
+/* "" when unknown. */
+const char *ab_source_cluster(struct ab_source *source);
+
+/* Bytes of librdkafka's queues for n sources, for the memory bound. */
+size_t ab_source_bytes(const struct ab_config *config, int sources);
