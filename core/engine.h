@@ -1,0 +1,110 @@
+/* core/engine.h — wires everything, and is control: assignment, readers, commits, absent sinks, the orderly stop.
+ *
+ *     main thread = control ── pauses, sets up, resumes ──▶ workers, deliveries
+ *          │ member source: assignment, commits             contents, dead letters: threads of their own
+ *
+ * There is one way to change who reads what: pause all, change, resume (engine_readers.c). An assignment by Kafka, a
+ * sink that comes back, a stored position that went back and a sink that stops all go through it.
+ *
+ *     sink:  ABSENT ──answers──▶ RUNNING ──rewind──▶ ABSENT (positions are read again)
+ *               │                   └────fatal────▶ STOPPED (its position holds the group's offset back)
+ *               └──refuses / missing──────────────▶ STOPPED
+ *
+ * Threads: all of it is the main thread's, but for ab_engine_view_* (any thread, under the mutex).
+ */
+#pragma once
+
+#include <signal.h>
+
+#include "core/content.h"
+#include "core/delivery.h"
+#include "core/readers.h"
+#include "core/worker.h"
+
+/* sysexits, and what research on comparable tools made users expect. */
+enum ab_exit {
+	AB_EXIT_OK = 0,
+	AB_EXIT_PROBLEMS = 1,
+	AB_EXIT_USAGE = 64,
+	AB_EXIT_DATA = 65,		/* records are gone that were not delivered */
+	AB_EXIT_UNAVAILABLE = 69,
+	AB_EXIT_BUG = 70,
+	AB_EXIT_CONFIG = 78,
+};
+
+enum ab_sink_state { AB_STATE_ABSENT, AB_STATE_RUNNING, AB_STATE_STOPPED };
+
+struct ab_engine_sink {
+	const struct ab_sink_ops *ops;
+	struct ab_sink *sink;
+	struct ab_delivery_sink delivery;
+	enum ab_route_key key;
+	int lanes;
+	enum ab_sink_state state;
+	bool fresh;			/* positions are known, its lanes are to be set up from them */
+	char why[AB_SINK_ERROR_MAX_BYTES];
+	int64_t probed_ns;
+	struct ab_source *own;		/* its private reader's, when it has one */
+	int reader;			/* 0 shared, 1 + index its own, -1 none */
+	struct ab_sink_positions known;	/* as last committed or read; exact positions of running lanes are in the lanes */
+};
+
+struct ab_engine {
+	const struct ab_config *config;
+	struct ab_content_feed feed;
+	struct ab_dead_letters *letters;
+	struct ab_source *member;
+	int partition_total;		/* of the topic */
+	int worker_count, delivery_count, sink_count;
+	struct ab_worker *worker;
+	struct ab_delivery *delivery;
+	struct ab_engine_sink *sink;
+
+	pthread_mutex_t mutex;		/* what views read and control changes: states, assignment */
+	bool assigned;
+	int partition_count;
+	uint16_t partition[AB_PARTITIONS_MAX];
+	int64_t committed[AB_PARTITIONS_MAX];
+	struct ab_fingerprint fingerprint[AB_PARTITIONS_MAX];
+
+	int64_t planned_ns, committed_ns, status_ns;
+	bool commit_under_way;
+	ab_count commits, commit_failures, rebalances;
+	int exit_code;			/* set with `stop` when something makes going on impossible */
+	bool stop;
+
+	/* what the last status line saw, for rates */
+	uint64_t seen_records, seen_acked[AB_SINKS_MAX];
+	int64_t started_ns;
+	int64_t started_wall_ms;
+};
+
+/* Signals received so far; set by main's handler. */
+extern volatile sig_atomic_t ab_engine_signals;
+
+/* Runs until a signal or a reason to stop; returns the exit code. */
+int ab_engine_run(const struct ab_config *config);
+
+/* engine_readers.c */
+void ab_engine_on_assign(void *engine, const uint16_t *partition, int count);
+void ab_engine_on_revoke(void *engine);
+void ab_engine_replan(struct ab_engine *engine);
+/* Looks at sinks that are absent, that call, or that could join the shared reader again. */
+void ab_engine_tend_sinks(struct ab_engine *engine, int64_t now_ns);
+void ab_engine_fail(struct ab_engine *engine, int exit_code, const char *format, ...) AB_PRINTF(3, 4);
+void ab_engine_source_log(void *engine, const char *text);
+void ab_engine_pause(struct ab_engine *engine);
+void ab_engine_resume(struct ab_engine *engine);
+
+/* engine_commit.c */
+void ab_engine_commit(struct ab_engine *engine, bool wait);
+bool ab_engine_load_committed(struct ab_engine *engine, const uint16_t *partition, int count);
+
+/* engine_view.c */
+void ab_engine_view_status(struct ab_engine *engine, int64_t now_ns);
+void ab_engine_view_summary(struct ab_engine *engine);
+/* Text for GET /metrics, /readyz; the caller frees. *http_status: 200 or 503. */
+char *ab_engine_view_metrics(void *engine, size_t *len, int *http_status);
+char *ab_engine_view_ready(void *engine, size_t *len, int *http_status);
+/* Least position of a sink in a partition; -1: none. */
+int64_t ab_engine_view_position(const struct ab_engine *engine, int s, uint16_t p);

@@ -1,0 +1,7 @@
+/* core/memory_bound.h — what the engine takes at start, part by part, from the configuration alone. */
+#pragma once
+
+#include "core/config.h"
+
+/* Prints a line per part and the sum; what depends on the host (workers, contents) is said. Returns the sum in bytes. */
+size_t ab_memory_bound_print(const struct ab_config *config, FILE *to);

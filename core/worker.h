@@ -1,0 +1,137 @@
+/* core/worker.h — a pinned thread that runs the reading of its partitions, for every reader.
+ *
+ *     drain ─▶ decode ─▶ enrich ─▶ encode per sink ─▶ chunks ══link══▶ lanes
+ *
+ * Everything from the fetch to the encoded record happens here, without a hand-over. A record is given to all sinks of
+ * its reader or to none: when one of them has no room, the reader stands still and is tried again after a wake, while
+ * the other readers of this worker go on.
+ *
+ * A rejected record goes to the dead-letter topic; no chunk that covers its offset is sealed before Kafka has
+ * acknowledged the letter.
+ *
+ * Threads: the functions below are control's, while the worker stands still (core/pause.h), but for create and run.
+ * Memory:  taken at creation.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "core/cache.h"
+#include "core/decode.h"
+#include "core/link.h"
+#include "core/park.h"
+#include "core/pause.h"
+#include "core/position.h"
+#include "core/route.h"
+#include "core/stats.h"
+#include "io/loop.h"
+#include "io/source.h"
+#include "sinks/dead_letter.h"
+#include "sinks/sink.h"
+
+/* Offsets without records of a lane are told to it this often: often enough for lag to look right, rarely enough not
+ * to cost anything. */
+#define AB_COVER_INTERVAL_NS (50 * INT64_C(1000000))
+
+/* A sink as a worker sees it. */
+struct ab_worker_sink {
+	const struct ab_sink_ops *ops;
+	struct ab_sink *sink;
+	enum ab_route_key key;
+	uint32_t lanes;
+	uint32_t record_max;		/* records of one chunk: a part of the sink's batch */
+	int reader;			/* which reader feeds it; -1: none */
+	struct ab_loop *loop;		/* woken after a seal */
+	struct ab_link link[AB_LANES_MAX];
+	ab_count events, skipped, rejected;
+};
+
+/* One reader's share of this worker. */
+struct ab_worker_reader {
+	struct ab_source *source;	/* NULL: no such reader */
+	const char *name;		/* for dead letters: the sink's, or "all" */
+	int at, count;			/* of record[] */
+	int64_t wait_offset;		/* the record that waits for its content; -1: none */
+	int64_t wait_until_ns;
+	int64_t next[AB_PARTITIONS_MAX];	/* the offset after the last record processed; -1: not read */
+	struct ab_source_record record[AB_DRAIN_MAX];
+};
+
+/* Something control has to act on; written once by the worker, then it stands still for this reader. */
+enum ab_worker_trouble {
+	AB_TROUBLE_NONE,
+	AB_TROUBLE_LOST,		/* an offset is not in the log any more */
+	AB_TROUBLE_BACK,		/* an offset came that is below the last one: the log was replaced under us */
+};
+
+struct ab_worker_counts {
+	ab_count records, bytes;
+	ab_count op[4];				/* by enum ab_op */
+	ab_count tombstones, other, errors;
+	ab_count rejected[AB_REJECT_COUNT];
+	ab_count enrich_misses, enrich_resolved, enrich_unknown;
+	ab_count busy_ns, idle_ns, blocked_ns;
+	ab_count chunks;
+};
+
+struct ab_worker {
+	int index;
+	int cpu;				/* -1: not pinned */
+	const struct ab_config *config;
+	const struct ab_cache *cache;
+	struct ab_dead_letters *letters;
+	struct ab_park park;
+	struct ab_pause pause;
+	pthread_t thread;
+	_Atomic bool stop;
+
+	int partition_count;
+	uint16_t partition[AB_PARTITIONS_MAX];
+	int sink_count;
+	struct ab_worker_sink *sink;		/* AB_SINKS_MAX */
+	struct ab_worker_reader *reader;	/* AB_READERS_MAX */
+
+	uint64_t dead_sent;			/* this worker's dead letters, ever */
+	_Atomic uint64_t dead_acked;		/* [N2] */
+
+	/* Set by the worker, read by control [W1]. */
+	_Atomic int trouble;
+	uint16_t trouble_partition;
+	int trouble_reader;
+	int64_t trouble_offset;
+
+	/* One record per partition to know the log by again: empty -> filled by the worker -> taken by control [W2]. */
+	_Atomic int sampled[AB_PARTITIONS_MAX];
+	struct ab_fingerprint sample[AB_PARTITIONS_MAX];
+
+	struct ab_worker_counts counts;
+
+	/* the decoded window */
+	struct ab_decoder *decoder;
+	struct ab_event *event;			/* AB_DECODE_BATCH */
+	enum ab_decode_result *result;
+	struct ab_reason *reason;
+};
+
+void ab_worker_create(struct ab_worker *worker, int index, const struct ab_config *config, const struct ab_cache *cache,
+		      struct ab_dead_letters *letters);
+void ab_worker_destroy(struct ab_worker *worker);
+size_t ab_worker_bytes(const struct ab_config *config);
+
+void ab_worker_start(struct ab_worker *worker);
+void ab_worker_stop(struct ab_worker *worker);
+
+void ab_worker_pause(struct ab_worker *worker);
+void ab_worker_resume(struct ab_worker *worker);
+
+/* Standing still. Gives reader r the source and the offsets (of this worker's partitions; -1: not read). */
+void ab_worker_set_reader(struct ab_worker *worker, int r, struct ab_source *source, const char *name,
+			  const int64_t *start);
+/* Standing still. Releases the records a reader holds; they are read again from what its sinks were given. */
+void ab_worker_clear_reader(struct ab_worker *worker, int r);
+
+/* Standing still. The least offset of partition p that some lane of sink s has not been given; -1: not its partition. */
+int64_t ab_worker_given(const struct ab_worker *worker, int s, uint16_t p);
+
+/* The chunk of a lane was taken: the worker may be waiting for it. Any thread. */
+void ab_worker_wake(void *worker);

@@ -1,0 +1,391 @@
+/* core/worker_step.c — decode, enrich and encode one window of records. See worker_step.h. */
+#include "core/worker_step.h"
+
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/enrich.h"
+
+/* What a sink's encoder writes besides the record's own text: names, punctuation, numbers, the topic's name twice. */
+#define ENCODE_FIXED_BYTES 2048
+
+/* Letters that may be under way before a worker waits: below the producer's queue by what all sinks can add at once. */
+#define LETTERS_WAITING_MAX (AB_DEAD_LETTER_QUEUE_MAX - AB_WORKERS_MAX * AB_SINKS_MAX)
+
+/* No chunk may cover the offset of a dead letter that Kafka does not have yet. */
+static bool may_seal(struct ab_worker *worker)
+{
+	/* Acquire [N2]: pairs with the release in the dead-letter thread. */
+	return atomic_load_explicit(&worker->dead_acked, memory_order_acquire) == worker->dead_sent;
+}
+
+static void seal(struct ab_worker *worker, struct ab_worker_sink *sink, struct ab_link *link, int64_t now_ns)
+{
+	ab_link_seal(link, worker->partition, worker->partition_count, worker->reader[sink->reader].next, now_ns);
+	ab_count_add(&worker->counts.chunks, 1);
+	ab_loop_wake(sink->loop);
+}
+
+/* The offsets a lane was not told about yet. */
+static bool has_uncovered(struct ab_worker *worker, struct ab_worker_sink *sink, struct ab_link *link)
+{
+	const int64_t *next = worker->reader[sink->reader].next;
+
+	for (int i = 0; i < worker->partition_count; i++) {
+		uint16_t p = worker->partition[i];
+		if (link->covered[p] >= 0 && next[p] > link->covered[p])
+			return true;
+	}
+	return false;
+}
+
+static void seal_link(struct ab_worker *worker, struct ab_worker_sink *sink, struct ab_link *link, int64_t now_ns,
+		      bool resting)
+{
+	bool records = link->open != NULL && link->open->record_count > 0;
+
+	if (records) {
+		/* A busy lane gets full chunks; an idle one gets what there is. */
+		if (resting || ab_ring_count(&link->full) == 0)
+			seal(worker, sink, link, now_ns);
+		return;
+	}
+	if (now_ns - link->sealed_ns >= AB_COVER_INTERVAL_NS && has_uncovered(worker, sink, link) &&
+	    ab_link_room(link, 0, 1) != NULL)
+		seal(worker, sink, link, now_ns);
+}
+
+void ab_worker_step_seal(struct ab_worker *worker, int64_t now_ns, bool resting)
+{
+	if (!may_seal(worker))
+		return;
+	for (int s = 0; s < worker->sink_count; s++) {
+		struct ab_worker_sink *sink = &worker->sink[s];
+		for (uint32_t l = 0; l < sink->lanes && sink->reader >= 0; l++)
+			seal_link(worker, sink, &sink->link[l], now_ns, resting);
+	}
+}
+
+void ab_worker_step_leave(struct ab_worker *worker)
+{
+	int64_t now_ns = ab_monotonic_ns();
+	bool can = may_seal(worker);
+
+	for (int s = 0; s < worker->sink_count; s++) {
+		struct ab_worker_sink *sink = &worker->sink[s];
+		for (uint32_t l = 0; l < sink->lanes && sink->reader >= 0; l++) {
+			if (!can)
+				ab_link_discard(&sink->link[l]);
+			else if (has_uncovered(worker, sink, &sink->link[l]) && ab_link_room(&sink->link[l], 0, UINT32_MAX))
+				seal(worker, sink, &sink->link[l], now_ns);
+			else
+				ab_link_discard(&sink->link[l]);
+		}
+	}
+}
+
+static void decode_one(struct ab_worker *worker, struct ab_source_record *record, int i)
+{
+	struct ab_event *event = &worker->event[i];
+
+	if (record->value_len > (size_t)worker->config->record_max_bytes) {
+		worker->result[i] = AB_DECODE_REJECTED;
+		worker->reason[i].code = AB_REJECT_TOO_LARGE;
+		snprintf(worker->reason[i].text, sizeof worker->reason[i].text,
+			 "the record has %zu bytes, RECORD_MAX_BYTES allows %lld", record->value_len,
+			 (long long)worker->config->record_max_bytes);
+		return;
+	}
+	worker->result[i] = ab_decode_event(worker->decoder, record->value, record->value_len, event, &worker->reason[i]);
+	event->partition = record->partition;
+	event->offset = record->offset;
+	event->kafka_ts_ms = record->timestamp_ms;
+}
+
+/* Decodes up to a window of the reader's records; returns how many. */
+static int decode_window(struct ab_worker *worker, struct ab_worker_reader *reader)
+{
+	int count = reader->count - reader->at;
+	int i;
+
+	count = count < AB_DECODE_BATCH ? count : AB_DECODE_BATCH;
+	ab_decoder_reset(worker->decoder);
+	for (i = 0; i < count; i++) {
+		struct ab_source_record *record = &reader->record[reader->at + i];
+		if (record->kind != AB_RECORD_DATA)
+			continue;
+		decode_one(worker, record, i);
+		if (worker->result[i] == AB_DECODE_FULL)
+			break;		/* the scratch is empty again for the next window, which begins here */
+		if (worker->result[i] == AB_DECODE_EVENT && (worker->event[i].has & AB_HAS_CONTENT_ID))
+			ab_cache_prefetch(worker->cache, worker->event[i].content_id);
+	}
+	AB_ASSERT(i > 0 || count == 0);
+	return i;
+}
+
+/* Whether the event has to wait for its content. A record older than ENRICH_WAIT_MS has waited enough, wherever it
+ * was; so unknown contents delay a live stream by that much at most, and a backlog not at all. */
+static bool must_wait(struct ab_worker *worker, struct ab_worker_reader *reader, const struct ab_event *event,
+		      int64_t now_ns)
+{
+	if (reader->wait_offset == event->offset)
+		return now_ns < reader->wait_until_ns;
+
+	int64_t age_ms = ab_wall_ms() - event->kafka_ts_ms;
+	int64_t left_ms = worker->config->enrich_wait_ms - (age_ms > 0 ? age_ms : 0);
+	ab_count_add(&worker->counts.enrich_misses, 1);
+	if (worker->config->enrich_on_miss != AB_ENRICH_WAIT || left_ms <= 0)
+		return false;
+	reader->wait_offset = event->offset;
+	reader->wait_until_ns = now_ns + left_ms * AB_NS_PER_MS;
+	return true;
+}
+
+static enum ab_step enrich(struct ab_worker *worker, struct ab_worker_reader *reader, struct ab_event *event,
+			   int64_t now_ns)
+{
+	enum ab_cache_result found = ab_enrich(worker->cache, event);
+	bool waited = reader->wait_offset == event->offset;
+
+	if (found == AB_CACHE_MISS) {
+		if (must_wait(worker, reader, event, now_ns))
+			return AB_STEP_BLOCKED;
+		ab_count_add(&worker->counts.enrich_unknown, 1);
+	} else if (waited) {
+		ab_count_add(&worker->counts.enrich_resolved, 1);
+	}
+	reader->wait_offset = -1;
+	return AB_STEP_DONE;
+}
+
+static size_t room_for(const struct ab_event *event)
+{
+	size_t text = event->content_id_json.len + event->user_id_json.len + event->event_type_json.len +
+		      event->device_json.len;
+
+	if (event->content_type != NULL)
+		text += event->content_type->json.len;
+	return sizeof(struct ab_record) + ENCODE_FIXED_BYTES + text;
+}
+
+/* Room for the event in every sink of the reader, or in none: what is sealed here covers only what came before. */
+static bool make_room(struct ab_worker *worker, int r, const struct ab_event *event, size_t room, struct ab_chunk **chunk,
+		      int64_t now_ns)
+{
+	for (int s = 0; s < worker->sink_count; s++) {
+		struct ab_worker_sink *sink = &worker->sink[s];
+		if (sink->reader != r)
+			continue;
+		struct ab_link *link = &sink->link[ab_route_lane(event, sink->key, sink->lanes)];
+		chunk[s] = ab_link_room(link, room, sink->record_max);
+		if (chunk[s] == NULL && link->open != NULL) {
+			if (!may_seal(worker))
+				return false;
+			seal(worker, sink, link, now_ns);
+			chunk[s] = ab_link_room(link, room, sink->record_max);
+		}
+		if (chunk[s] == NULL)
+			return false;
+	}
+	return true;
+}
+
+static void send_letter(struct ab_worker *worker, const char *sink, const struct ab_source_record *record,
+			const char *code, const char *reason)
+{
+	const struct ab_dead_letter letter = {
+		.sink = sink,
+		.topic = worker->config->events_topic,
+		.partition = record->partition,
+		.offset = record->offset,
+		.timestamp_ms = record->timestamp_ms,
+		.code = code,
+		.reason = reason,
+		.reason_len = strlen(reason),
+		.value = record->value,
+		.value_len = record->value_len,
+	};
+	const struct ab_dead_letter_owner owner = {&worker->dead_acked, ab_worker_wake, worker};
+
+	worker->dead_sent++;
+	/* LETTERS_WAITING_MAX was looked at before, so FULL means that librdkafka counts otherwise: wait for its thread. */
+	while (ab_dead_letters_put(worker->letters, &letter, &owner) == AB_DEAD_LETTER_FULL)
+		ab_park_sleep(&worker->park, AB_NS_PER_MS);
+}
+
+static void encode(struct ab_worker *worker, struct ab_worker_sink *sink, struct ab_chunk *chunk,
+		   const struct ab_event *event, const struct ab_source_record *record)
+{
+	struct ab_record *to = ab_link_record(chunk);
+	size_t room = AB_CHUNK_BYTES - chunk->used_bytes - sizeof *to, len = 0;
+	const char *reason = NULL;
+
+	switch (sink->ops->encode(sink->sink, event, ab_record_bytes(to), room, &len, &reason)) {
+	case AB_ENCODE_RECORD:
+		*to = (struct ab_record){
+			.offset = event->offset,
+			.commit_ts_ms = event->has & AB_HAS_COMMIT_TS ? event->commit_ts_ms : 0,
+			.len = (uint32_t)len,
+			.partition = event->partition,
+		};
+		ab_link_append(chunk, to);
+		ab_count_add(&sink->events, 1);
+		return;
+	case AB_ENCODE_SKIPPED:
+		ab_count_add(&sink->skipped, 1);
+		return;
+	case AB_ENCODE_REJECTED:
+		ab_count_add(&sink->rejected, 1);
+		send_letter(worker, sink->ops->name, record, "encode", reason);
+		return;
+	}
+}
+
+static void reject(struct ab_worker *worker, int r, const struct ab_source_record *record, const struct ab_reason *reason)
+{
+	ab_count_add(&worker->counts.rejected[reason->code], 1);
+	for (int s = 0; s < worker->sink_count; s++) {
+		if (worker->sink[s].reader == r)
+			ab_count_add(&worker->sink[s].rejected, 1);
+	}
+	send_letter(worker, worker->reader[r].name, record, ab_reject_name(reason->code), reason->text);
+}
+
+static enum ab_step process_event(struct ab_worker *worker, int r, struct ab_event *event,
+				  const struct ab_source_record *record, int64_t now_ns)
+{
+	struct ab_chunk *chunk[AB_SINKS_MAX] = {0};
+	size_t room = room_for(event);
+
+	if (room > AB_RECORD_ENCODED_MAX_BYTES) {
+		struct ab_reason reason = {.code = AB_REJECT_TOO_LARGE};
+		snprintf(reason.text, sizeof reason.text, "its fields have %zu bytes, more than a sink takes (%d)", room,
+			 AB_RECORD_ENCODED_MAX_BYTES);
+		reject(worker, r, record, &reason);
+		return AB_STEP_DONE;
+	}
+	if (enrich(worker, &worker->reader[r], event, now_ns) == AB_STEP_BLOCKED)
+		return AB_STEP_BLOCKED;
+	if (!make_room(worker, r, event, room, chunk, now_ns))
+		return AB_STEP_BLOCKED;
+	for (int s = 0; s < worker->sink_count; s++) {
+		if (worker->sink[s].reader == r)
+			encode(worker, &worker->sink[s], chunk[s], event, record);
+	}
+	ab_count_add(&worker->counts.op[event->op], 1);
+	return AB_STEP_DONE;
+}
+
+static void skip(struct ab_worker *worker, int r, ab_count *count)
+{
+	ab_count_add(count, 1);
+	for (int s = 0; s < worker->sink_count; s++) {
+		if (worker->sink[s].reader == r)
+			ab_count_add(&worker->sink[s].skipped, 1);
+	}
+}
+
+static enum ab_step process_data(struct ab_worker *worker, int r, int i, struct ab_source_record *record, int64_t now_ns)
+{
+	switch (worker->result[i]) {
+	case AB_DECODE_EVENT:
+		return process_event(worker, r, &worker->event[i], record, now_ns);
+	case AB_DECODE_TOMBSTONE:
+		skip(worker, r, &worker->counts.tombstones);
+		return AB_STEP_DONE;
+	case AB_DECODE_OTHER:
+		skip(worker, r, &worker->counts.other);
+		return AB_STEP_DONE;
+	case AB_DECODE_REJECTED:
+		reject(worker, r, record, &worker->reason[i]);
+		return AB_STEP_DONE;
+	case AB_DECODE_FULL:
+		break;
+	}
+	AB_ASSERT(worker->result[i] != AB_DECODE_FULL);
+	return AB_STEP_BLOCKED;
+}
+
+static void trouble(struct ab_worker *worker, enum ab_worker_trouble what, int r, const struct ab_source_record *record)
+{
+	worker->trouble_partition = record->partition;
+	worker->trouble_reader = r;
+	worker->trouble_offset = record->offset;
+	atomic_store_explicit(&worker->trouble, what, memory_order_release);		/* [W1] */
+}
+
+/* A record by which the log can be known again after a restart. */
+static void take_sample(struct ab_worker *worker, const struct ab_source_record *record)
+{
+	uint16_t p = record->partition;
+
+	if (atomic_load_explicit(&worker->sampled[p], memory_order_acquire) != 0)	/* [W2] */
+		return;
+	worker->sample[p] = (struct ab_fingerprint){
+		.offset = record->offset,
+		.timestamp_ms = record->timestamp_ms,
+		.crc = ab_crc32c(record->value, record->value ? record->value_len : 0),
+	};
+	atomic_store_explicit(&worker->sampled[p], 1, memory_order_release);		/* [W2] */
+}
+
+static enum ab_step process(struct ab_worker *worker, int r, int i, struct ab_source_record *record, int64_t now_ns)
+{
+	int64_t *next = &worker->reader[r].next[record->partition];
+	enum ab_step step = AB_STEP_DONE;
+
+	switch (record->kind) {
+	case AB_RECORD_DATA:
+		if (record->offset < *next) {
+			trouble(worker, AB_TROUBLE_BACK, r, record);
+			return AB_STEP_BLOCKED;
+		}
+		step = process_data(worker, r, i, record, now_ns);
+		if (step != AB_STEP_DONE)
+			return step;
+		ab_count_add(&worker->counts.records, 1);
+		ab_count_add(&worker->counts.bytes, record->value_len);
+		if (r == 0)
+			take_sample(worker, record);
+		*next = record->offset + 1;
+		return step;
+	case AB_RECORD_END:
+		/* Control records at the end of the log have offsets too: there is nothing below this one. */
+		if (record->offset > *next)
+			*next = record->offset;
+		return step;
+	case AB_RECORD_LOST:
+		trouble(worker, AB_TROUBLE_LOST, r, record);
+		return AB_STEP_BLOCKED;
+	case AB_RECORD_ERROR:
+		ab_count_add(&worker->counts.errors, 1);
+		return step;
+	}
+	return step;
+}
+
+enum ab_step ab_worker_step(struct ab_worker *worker, int r, int64_t now_ns)
+{
+	struct ab_worker_reader *reader = &worker->reader[r];
+
+	if (atomic_load_explicit(&worker->trouble, memory_order_relaxed) != AB_TROUBLE_NONE)
+		return AB_STEP_BLOCKED;
+	if (ab_dead_letters_waiting(worker->letters) >= LETTERS_WAITING_MAX)
+		return AB_STEP_BLOCKED;
+	if (reader->at == reader->count) {
+		reader->at = 0;
+		reader->count = ab_source_drain(reader->source, worker->index, reader->record, AB_DRAIN_MAX);
+		if (reader->count == 0)
+			return AB_STEP_IDLE;
+	}
+	int count = decode_window(worker, reader);
+	for (int i = 0; i < count; i++) {
+		struct ab_source_record *record = &reader->record[reader->at];
+		if (process(worker, r, i, record, now_ns) == AB_STEP_BLOCKED)
+			return AB_STEP_BLOCKED;
+		ab_source_release(record);
+		reader->at++;
+	}
+	return AB_STEP_DONE;
+}

@@ -1,0 +1,21 @@
+/* core/worker_step.h — one step of one reader: a window of records from Kafka to chunks. Inside of core/worker.
+ *
+ * Threads: the worker's.
+ */
+#pragma once
+
+#include "core/worker.h"
+
+enum ab_step {
+	AB_STEP_IDLE,		/* there was nothing to read */
+	AB_STEP_BLOCKED,	/* a lane, the dead-letter topic or a missing content holds the next record back */
+	AB_STEP_DONE,		/* records were processed: come again */
+};
+
+enum ab_step ab_worker_step(struct ab_worker *worker, int r, int64_t now_ns);
+
+/* Seals what lanes are waiting for; all of it when resting (about to sleep). */
+void ab_worker_step_seal(struct ab_worker *worker, int64_t now_ns, bool resting);
+
+/* Before standing still: seals everything, or drops what must not be sealed yet. */
+void ab_worker_step_leave(struct ab_worker *worker);

@@ -1,0 +1,22 @@
+/* monitor/http_server.h — a few text pages over HTTP, for metrics and health. By libmicrohttpd, in a thread of its own.
+ *
+ * Threads: start and stop from main; pages are rendered in the server's thread.
+ * Limits:  loopback by default; 16 connections, 5 s each.
+ */
+#pragma once
+
+#include <stddef.h>
+
+struct ab_http_page {
+	const char *path;
+	const char *content_type;
+	/* Returns text on the heap. */
+	char *(*render)(void *arg, size_t *len, int *http_status);
+	void *arg;
+};
+
+struct ab_http_server;
+
+/* NULL with errno set. GET /healthz is answered always: the process lives. */
+struct ab_http_server *ab_http_server_start(const char *host, int port, const struct ab_http_page *page, int page_count);
+void ab_http_server_stop(struct ab_http_server *server);
