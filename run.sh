@@ -204,11 +204,26 @@ docker_start() {
 		docker_compose --profile generator down --volumes
 	fi
 	if [[ $generator == yes ]]; then
-		docker_compose --profile generator up --detach --build --wait
+		docker_compose --profile generator up --detach --build
 	else
-		docker_compose up --detach --build --wait
+		docker_compose up --detach --build
 	fi
+	docker_await_engine
 	say "Metrics: http://127.0.0.1:$METRICS_PORT/metrics   ./run.sh status | logs engine | stop"
+}
+
+docker_await_engine() {
+	local begin
+	begin=$(now_ms)
+	until http_ok "http://127.0.0.1:$METRICS_PORT/readyz"; do
+		if (($(now_ms) - begin > 300000)); then
+			docker_compose logs --tail 20 init engine >&2
+			die "the engine is not ready after 300 s. What to do: ./run.sh status shows the container that is not well."
+		fi
+		progress engine "starting $(seconds_since "$begin") s"
+		sleep 1
+	done
+	progress_done engine "ready after $(seconds_since "$begin") s"
 }
 
 # --- the rest ------------------------------------------------------------------------------------------------------
