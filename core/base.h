@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Two lines: the adjacent-line prefetcher of x86 pulls pairs, so one line between two writers is not enough. */
 #define AB_CACHE_LINE_BYTES 64
@@ -33,6 +34,16 @@ struct ab_text {
 	const char *at;
 	uint32_t len;
 };
+
+/* Zeroed memory that shares no guarded line with anything else; taken at start, so a lack of it ends the start. */
+static inline void *ab_take_lines(size_t bytes)
+{
+	size_t line = 2 * AB_CACHE_LINE_BYTES, rounded = (bytes + line - 1) / line * line;
+	void *p = aligned_alloc(line, rounded);
+
+	AB_ASSERT(p != NULL);
+	return memset(p, 0, rounded);
+}
 
 static inline uint64_t ab_min_u64(uint64_t a, uint64_t b)
 {

@@ -110,9 +110,7 @@ static void create_workers(struct ab_engine *engine)
 	count = count < engine->partition_total ? count : engine->partition_total;
 	count = count < cores() ? count : cores();
 	engine->worker_count = count < AB_WORKERS_MAX ? count : AB_WORKERS_MAX;
-	engine->worker = aligned_alloc(2 * AB_CACHE_LINE_BYTES,
-				       ((size_t)engine->worker_count * sizeof engine->worker[0] + 127) & ~(size_t)127);
-	AB_ASSERT(engine->worker != NULL);
+	engine->worker = ab_take_lines((size_t)engine->worker_count * sizeof engine->worker[0]);
 	for (int w = 0; w < engine->worker_count; w++) {
 		struct ab_worker *worker = &engine->worker[w];
 		ab_worker_create(worker, w, engine->config, engine->feed.cache, engine->letters);

@@ -8,8 +8,7 @@ _Static_assert(AB_LINK_CHUNKS <= AB_RING_SLOTS, "every chunk of a link fits its 
 void ab_link_create(struct ab_link *link)
 {
 	memset(link, 0, sizeof *link);
-	link->chunk = aligned_alloc(2 * AB_CACHE_LINE_BYTES, AB_LINK_CHUNKS * sizeof(struct ab_chunk));
-	AB_ASSERT(link->chunk != NULL);
+	link->chunk = ab_take_lines(AB_LINK_CHUNKS * sizeof(struct ab_chunk));
 	ab_link_reset(link);
 }
 

@@ -19,7 +19,7 @@ void ab_worker_create(struct ab_worker *worker, int index, const struct ab_confi
 	worker->letters = letters;
 	ab_park_create(&worker->park);
 	ab_pause_create(&worker->pause);
-	worker->sink = aligned_alloc(2 * AB_CACHE_LINE_BYTES, AB_SINKS_MAX * sizeof worker->sink[0]);
+	worker->sink = ab_take_lines(AB_SINKS_MAX * sizeof worker->sink[0]);
 	worker->reader = calloc(AB_READERS_MAX, sizeof worker->reader[0]);
 	worker->event = calloc(AB_DECODE_BATCH, sizeof worker->event[0]);
 	worker->result = calloc(AB_DECODE_BATCH, sizeof worker->result[0]);
@@ -27,7 +27,6 @@ void ab_worker_create(struct ab_worker *worker, int index, const struct ab_confi
 	worker->decoder = ab_decoder_create((size_t)config->record_max_bytes);
 	AB_ASSERT(worker->sink && worker->reader && worker->event && worker->result && worker->reason);
 	AB_ASSERT(worker->decoder != NULL);
-	memset(worker->sink, 0, AB_SINKS_MAX * sizeof worker->sink[0]);
 }
 
 void ab_worker_destroy(struct ab_worker *worker)
