@@ -1,0 +1,11 @@
+/* loadgen/exit.h — exit codes, the same numbers as the engine's. */
+#pragma once
+
+enum ab_exit {
+	AB_EXIT_OK = 0,
+	AB_EXIT_REFUSED = 1,	    /* PostgreSQL refused a statement, or contents are missing */
+	AB_EXIT_USAGE = 64,	    /* wrong command line */
+	AB_EXIT_UNREACHABLE = 69,   /* PostgreSQL cannot be reached, or the connection broke */
+	AB_EXIT_SETTINGS = 78,	    /* a setting is invalid */
+	AB_EXIT_CUT_SHORT = 105,    /* stopped by a signal before --count or --duration was reached */
+};
