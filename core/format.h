@@ -25,6 +25,7 @@ size_t ab_format_iso(char *to, int64_t epoch_us);
 #define AB_TIME_MIN_US INT64_C(-62135596800000000)
 #define AB_TIME_MAX_US INT64_C(253402300799999999)
 
-/* Parses an ISO 8601 time of Debezium's: date, T or space, time, 0-9 fraction digits, Z or +hh:mm (none: UTC). */
+/* Parses an ISO 8601 time of Debezium's: date, T or space, time, 0-9 fraction digits, Z or +hh:mm (none: UTC).
+ * Fractions are cut to microseconds, PostgreSQL's own resolution. */
 enum ab_time_result { AB_TIME_OK, AB_TIME_INVALID, AB_TIME_OUT_OF_RANGE };
 enum ab_time_result ab_time_parse(const char *text, size_t len, int64_t *epoch_us);

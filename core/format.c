@@ -1,0 +1,269 @@
+/* core/format.c — see format.h. */
+#include "core/format.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#define DAY_SECONDS INT64_C(86400)
+#define SECOND_US INT64_C(1000000)
+
+/* Division that rounds down, so that times before 1970 fall into the day, minute and second they belong to. */
+static int64_t floor_div(int64_t a, int64_t b)
+{
+	return a / b - (a % b < 0);
+}
+
+static size_t write_u64(char *to, uint64_t value)
+{
+	char digits[20];
+	size_t count = 0;
+	do {
+		digits[count++] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value != 0);
+	for (size_t i = 0; i < count; i++)
+		to[i] = digits[count - 1 - i];
+	return count;
+}
+
+static uint64_t magnitude(int64_t value)
+{
+	return value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+}
+
+size_t ab_format_i64(char *to, int64_t value)
+{
+	to[0] = '-';
+	size_t sign = value < 0;
+	return sign + write_u64(to + sign, magnitude(value));
+}
+
+static char *two(char *to, unsigned value)
+{
+	to[0] = (char)('0' + value / 10);
+	to[1] = (char)('0' + value % 10);
+	return to + 2;
+}
+
+size_t ab_format_hundredths(char *to, int64_t hundredths)
+{
+	uint64_t size = magnitude(hundredths);
+	char *at = to;
+	if (hundredths < 0)
+		*at++ = '-';
+	at += write_u64(at, size / 100);
+	*at++ = '.';
+	at = two(at, (unsigned)(size % 100));
+	return (size_t)(at - to);
+}
+
+struct date {
+	unsigned year, month, day;
+};
+
+/* Days since 1970 to a date of the Gregorian calendar, 0001-01-01 to 9999-12-31. A year that starts in March puts the
+ * leap day last, so that months have fixed lengths before it; 719468 days lie between 0000-03-01 and 1970-01-01. */
+static struct date date_of(int64_t days)
+{
+	uint32_t n = (uint32_t)(days + 719468);
+	uint32_t era = n / 146097, day_of_era = n % 146097;
+	uint32_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+	uint32_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	uint32_t march_month = (5 * day_of_year + 2) / 153;
+	uint32_t month = march_month < 10 ? march_month + 3 : march_month - 9;
+	return (struct date){
+		.year = era * 400 + year_of_era + (month <= 2),
+		.month = month,
+		.day = day_of_year - (153 * march_month + 2) / 5 + 1,
+	};
+}
+
+static int64_t days_of(struct date date)
+{
+	unsigned year = date.year - (date.month <= 2);	/* year 1 at least, so never below zero */
+	unsigned march_month = date.month > 2 ? date.month - 3 : date.month + 9;
+	unsigned day_of_year = (153 * march_month + 2) / 5 + date.day - 1;
+	return (int64_t)year * 365 + year / 4 - year / 100 + year / 400 + day_of_year - 719468;
+}
+
+static char *write_date(char *at, struct date date, const char *separator)
+{
+	at = two(at, date.year / 100);
+	at = two(at, date.year % 100);
+	if (*separator != '\0')
+		*at++ = *separator;
+	at = two(at, date.month);
+	if (*separator != '\0')
+		*at++ = *separator;
+	return two(at, date.day);
+}
+
+static char *write_clock(char *at, unsigned second_of_day)
+{
+	at = two(at, second_of_day / 3600);
+	*at++ = ':';
+	at = two(at, second_of_day / 60 % 60);
+	*at++ = ':';
+	return two(at, second_of_day % 60);
+}
+
+size_t ab_format_minute(char *to, int64_t minute)
+{
+	AB_ASSERT(minute >= floor_div(AB_TIME_MIN_US, 60 * SECOND_US) && minute <= AB_TIME_MAX_US / (60 * SECOND_US));
+	int64_t days = floor_div(minute, 1440);
+	unsigned minute_of_day = (unsigned)(minute - days * 1440);
+	char *at = write_date(to, date_of(days), "");
+	at = two(at, minute_of_day / 60);
+	at = two(at, minute_of_day % 60);
+	return (size_t)(at - to);
+}
+
+/* The date and the second of the day of a time that is within bounds. */
+static struct date split(int64_t epoch_us, unsigned *second_of_day)
+{
+	AB_ASSERT(epoch_us >= AB_TIME_MIN_US && epoch_us <= AB_TIME_MAX_US);
+	int64_t seconds = floor_div(epoch_us, SECOND_US);
+	int64_t days = floor_div(seconds, DAY_SECONDS);
+	*second_of_day = (unsigned)(seconds - days * DAY_SECONDS);
+	return date_of(days);
+}
+
+size_t ab_format_day(char *to, int64_t epoch_us)
+{
+	unsigned second_of_day;
+	return (size_t)(write_date(to, split(epoch_us, &second_of_day), "-") - to);
+}
+
+size_t ab_format_datetime(char *to, int64_t epoch_us)
+{
+	unsigned second_of_day;
+	char *at = write_date(to, split(epoch_us, &second_of_day), "-");
+	*at++ = ' ';
+	return (size_t)(write_clock(at, second_of_day) - to);
+}
+
+size_t ab_format_iso(char *to, int64_t epoch_us)
+{
+	unsigned second_of_day;
+	char *at = write_date(to, split(epoch_us, &second_of_day), "-");
+	unsigned micros = (unsigned)(epoch_us - floor_div(epoch_us, SECOND_US) * SECOND_US);
+	*at++ = 'T';
+	at = write_clock(at, second_of_day);
+	*at++ = '.';
+	at = two(at, micros / 10000);
+	at = two(at, micros / 100 % 100);
+	at = two(at, micros % 100);
+	*at++ = 'Z';
+	return (size_t)(at - to);
+}
+
+/* What is left of a text while it is read. */
+struct cursor {
+	const char *at, *end;
+};
+
+/* Exactly `digits` digits. */
+static bool take_number(struct cursor *c, unsigned digits, unsigned *value)
+{
+	if (c->end - c->at < (ptrdiff_t)digits)
+		return false;
+	*value = 0;
+	for (unsigned i = 0; i < digits; i++) {
+		char digit = *c->at++;
+		if (digit < '0' || digit > '9')
+			return false;
+		*value = *value * 10 + (unsigned)(digit - '0');
+	}
+	return true;
+}
+
+static bool take_char(struct cursor *c, const char *any_of)
+{
+	if (c->at == c->end || *c->at == '\0' || strchr(any_of, *c->at) == NULL)
+		return false;
+	c->at++;
+	return true;
+}
+
+/* No fraction is zero; digits behind the sixth are below PostgreSQL's resolution and always zero there. */
+static bool take_fraction(struct cursor *c, unsigned *micros)
+{
+	*micros = 0;
+	if (!take_char(c, "."))
+		return true;
+	unsigned digits = 0;
+	for (; c->at < c->end && *c->at >= '0' && *c->at <= '9'; c->at++, digits++)
+		if (digits < 6)
+			*micros = *micros * 10 + (unsigned)(*c->at - '0');
+	if (digits == 0 || digits > 9)
+		return false;
+	for (; digits < 6; digits++)
+		*micros *= 10;
+	return true;
+}
+
+/* Z, +hh, +hh:mm, +hh:mm:ss or nothing; ISO 8601 and PostgreSQL know offsets up to 18 hours. */
+static bool take_offset(struct cursor *c, int64_t *seconds)
+{
+	unsigned part[3] = {0};
+	*seconds = 0;
+	if (c->at == c->end || take_char(c, "Z"))
+		return true;
+	bool negative = *c->at == '-';
+	if (!take_char(c, "+-") || !take_number(c, 2, &part[0]))
+		return false;
+	for (int i = 1; i < 3 && take_char(c, ":"); i++)
+		if (!take_number(c, 2, &part[i]))
+			return false;
+	if (part[0] > 18 || part[1] > 59 || part[2] > 59)
+		return false;
+	*seconds = part[0] * 3600 + part[1] * 60 + part[2];
+	if (negative)
+		*seconds = -*seconds;
+	return true;
+}
+
+static bool take_date(struct cursor *c, struct date *date)
+{
+	return take_number(c, 4, &date->year) && take_char(c, "-") && take_number(c, 2, &date->month) &&
+	       take_char(c, "-") && take_number(c, 2, &date->day);
+}
+
+static bool take_clock(struct cursor *c, int64_t *seconds)
+{
+	unsigned hour, minute, second;
+	if (!take_number(c, 2, &hour) || !take_char(c, ":") || !take_number(c, 2, &minute) || !take_char(c, ":") ||
+	    !take_number(c, 2, &second) || hour > 23 || minute > 59 || second > 59)
+		return false;
+	*seconds = hour * 3600 + minute * 60 + second;
+	return true;
+}
+
+static bool date_valid(struct date date)
+{
+	static const unsigned char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	if (date.month < 1 || date.month > 12 || date.day < 1)
+		return false;
+	bool leap = date.year % 4 == 0 && (date.year % 100 != 0 || date.year % 400 == 0);
+	return date.day <= days[date.month - 1] + (unsigned)(leap && date.month == 2);
+}
+
+enum ab_time_result ab_time_parse(const char *text, size_t len, int64_t *epoch_us)
+{
+	struct cursor c = {text, text + len};
+	struct date date;
+	int64_t second_of_day, offset_seconds;
+	unsigned micros;
+
+	/* A sign stands before a year of more than four digits: so Java writes PostgreSQL's infinity. */
+	if (len >= 6 && (text[0] == '+' || text[0] == '-') && text[1] >= '0' && text[1] <= '9')
+		return AB_TIME_OUT_OF_RANGE;
+	if (!take_date(&c, &date) || !take_char(&c, "T ") || !take_clock(&c, &second_of_day) ||
+	    !take_fraction(&c, &micros) || !take_offset(&c, &offset_seconds) || c.at != c.end || !date_valid(date))
+		return AB_TIME_INVALID;
+	if (date.year < 1)
+		return AB_TIME_OUT_OF_RANGE;
+	int64_t seconds = days_of(date) * DAY_SECONDS + second_of_day - offset_seconds;
+	*epoch_us = seconds * SECOND_US + micros;
+	return *epoch_us < AB_TIME_MIN_US || *epoch_us > AB_TIME_MAX_US ? AB_TIME_OUT_OF_RANGE : AB_TIME_OK;
+}
