@@ -14,15 +14,16 @@
 struct ab_cache;
 
 struct ab_content {
-	const struct ab_content_type *type;
+	const struct ab_content_type *type;	/* NULL: it found no place, see AB_CACHE_TYPES_FULL */
 	bool has_length;
 	int64_t length_seconds;
 };
 
 enum ab_cache_put_result {
 	AB_CACHE_STORED,
-	AB_CACHE_FULL,		/* capacity reached: raise CONTENT_CAPACITY */
-	AB_CACHE_TYPES_FULL,	/* AB_CONTENT_TYPES_MAX different types: the content reads as unknown */
+	AB_CACHE_FULL,		/* nothing was stored: capacity reached, raise CONTENT_CAPACITY */
+	AB_CACHE_TYPES_FULL,	/* stored, but reads as a hit of unknown type: AB_CONTENT_TYPES_MAX different types are
+				 * there already, or this one is longer than AB_CONTENT_TYPE_MAX_BYTES */
 };
 
 enum ab_cache_result { AB_CACHE_HIT, AB_CACHE_MISS };
@@ -33,7 +34,8 @@ void ab_cache_destroy(struct ab_cache *cache);
 /* Bytes a cache of this capacity takes, for the memory bound. */
 size_t ab_cache_bytes(size_t capacity);
 
-/* Writer only. length_seconds outside 0..2^31-1 is the caller's to refuse; has_length says whether there is one. */
+/* Writer only. type is UTF-8. length_seconds comes from an int32 column, and more is the caller's to refuse;
+ * has_length says whether there is one. A deleted content keeps its slot, and counts towards the capacity. */
 enum ab_cache_put_result ab_cache_put(struct ab_cache *cache, struct ab_uuid id, const char *type, size_t type_len,
 				      bool has_length, int64_t length_seconds) AB_MUST_USE;
 void ab_cache_delete(struct ab_cache *cache, struct ab_uuid id);
@@ -42,4 +44,5 @@ void ab_cache_delete(struct ab_cache *cache, struct ab_uuid id);
 void ab_cache_prefetch(const struct ab_cache *cache, struct ab_uuid id);
 enum ab_cache_result ab_cache_get(const struct ab_cache *cache, struct ab_uuid id, struct ab_content *out);
 
+/* Contents that can be hit. Any thread. */
 size_t ab_cache_count(const struct ab_cache *cache);
