@@ -64,6 +64,10 @@ process_state() {
 	printf '%s' "${stat%% *}"
 }
 
+# session_lives PID: whether anything is left of the session a service was started in. Elasticsearch's server is a child of
+# what was started, and outlives it by a moment.
+session_lives() { ps -o stat= -g "$1" 2> /dev/null | grep -qv '^Z'; }
+
 # as_user USER COMMAND…: runs it as that user; as ourselves when we are that user or are not root.
 as_user() {
 	local user=$1
@@ -107,10 +111,10 @@ stop_process() {
 	fi
 	begin=$(now_ms)
 	kill -s "$signal" "$pid" 2> /dev/null || true
-	while running_pid "$service" > /dev/null; do
+	while running_pid "$service" > /dev/null || session_lives "$pid"; do
 		if (($(now_ms) - begin > seconds * 1000)); then
 			warn "$service did not stop within $seconds s and was killed. Its log: $(log_file "$service")"
-			kill_process "$service"
+			kill_session "$pid"
 			break
 		fi
 		progress "$service" "stopping $(seconds_since "$begin") s"
@@ -120,13 +124,19 @@ stop_process() {
 	progress_done "$service" "stopped in $(seconds_since "$begin") s"
 }
 
-# kill_process SERVICE: kill -9 of the service and of what it started in its session's group. The pid file stays.
+# kill_process SERVICE: kill -9 of the service and of what it started. The pid file stays, so that status says "dead".
 kill_process() {
 	local pid
 	pid=$(running_pid "$1") || return 1
-	kill -9 -- "-$pid" 2> /dev/null || true
-	kill -9 "$pid" 2> /dev/null || true
-	while running_pid "$1" > /dev/null; do
+	kill_session "$pid"
+}
+
+kill_session() {
+	local tries=0
+	kill -9 -- "-$1" 2> /dev/null || true
+	kill -9 "$1" 2> /dev/null || true
+	while session_lives "$1" && ((tries < 500)); do
+		tries=$((tries + 1))
 		sleep 0.02
 	done
 }

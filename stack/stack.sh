@@ -52,14 +52,29 @@ check_ports() {
 	local service name port problems=0
 	for service in "$@"; do
 		while read -r name port; do
-			if [[ -n $port ]] && port_is_taken "$port"; then
+			if [[ -n $port ]] && port_stays_taken "$port"; then
 				printf 'error: port %s, wanted by %s (%s), is taken by %s.\n' "$port" "$service" "$name" "$(port_owner "$port")" >&2
 				problems=$((problems + 1))
 			fi
 		done < <("${service}_ports")
 	done
 	((problems == 0)) && return
-	printf '  What to do: stop that process, or set another port in %s (same name).\n' "${AB_ENV_FILE:-the environment}" >&2
+	printf '  What to do: stop that process, or set another port of that name %s.\n' "$(port_place)" >&2
+	return 1
+}
+
+port_place() {
+	if ((AB_STACK_PORT_SHIFT == 0)) && [[ -n $AB_ENV_FILE ]]; then printf 'in %s' "$AB_ENV_FILE"; else printf 'in the environment'; fi
+}
+
+# A port that a service held when it died is free again in a moment.
+port_stays_taken() {
+	local tries=0
+	while port_is_taken "$1"; do
+		tries=$((tries + 1))
+		((tries < 15)) || return 0
+		sleep 0.2
+	done
 	return 1
 }
 
