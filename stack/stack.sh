@@ -172,6 +172,10 @@ start_all() {
 await_all() {
 	local service failed=()
 	for service in "$@"; do
+		if [[ $service == bigquery ]] && bigquery_is_building; then
+			progress_done bigquery "is being built (minutes, $(log_file bigquery)); its sink joins when it answers"
+			continue
+		fi
 		wait_ready "$service" $READY_SECONDS || failed+=("$service")
 	done
 	((${#failed[@]} == 0)) && return
