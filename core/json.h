@@ -6,6 +6,8 @@
  * Threads: one ab_json per thread.
  * Memory:  the parser grows once, at creation, to record_bytes_max. Tokens point into the given bytes.
  * Limits:  the given bytes must be followed by AB_JSON_PADDING_BYTES readable bytes (ab_decode sees to it).
+ *          The whole text must be UTF-8 with closed strings. Of the schema nothing more is looked at, of strings that
+ *          were not asked for not the escapes; everything else must be JSON to the letter, nested at most 64 deep.
  */
 #pragma once
 
@@ -28,12 +30,16 @@ struct ab_json_field {
 enum ab_json_result {
 	AB_JSON_OK,
 	AB_JSON_NULL,		/* the whole text (or its payload) is JSON null */
-	AB_JSON_INVALID,	/* not JSON, not UTF-8, a bad escape, trailing bytes, too deep */
+	AB_JSON_INVALID,	/* not JSON, a bad escape, trailing bytes, too deep */
+	AB_JSON_NOT_UTF8,
 	AB_JSON_WRONG_SHAPE,	/* valid, but not an object where one is needed; or a field twice */
 };
 
 struct ab_json *ab_json_create(size_t record_bytes_max);
 void ab_json_destroy(struct ab_json *json);
+
+/* Bytes that ab_json_create() takes. */
+size_t ab_json_bytes(size_t record_bytes_max);
 
 /* Name of simdjson's kernel in use, such as "icelake". */
 const char *ab_json_kernel(void);
@@ -41,12 +47,14 @@ const char *ab_json_kernel(void);
 /* The shape of a message after unwrapping schema and payload. */
 enum ab_json_shape {
 	AB_JSON_FLAT,		/* ExtractNewRecordState: columns and __op beside each other */
-	AB_JSON_ENVELOPE,	/* before, after, source, op */
+	AB_JSON_AFTER,		/* envelope; the fields are those of after */
+	AB_JSON_BEFORE,		/* envelope; after is null, the fields are those of before */
+	AB_JSON_NO_ROW,		/* envelope with neither: truncate and message events */
 };
 
-/* Reads one message: fields from the row (flat: the object; envelope: after, or before when after is null), and meta
- * from beside it (flat: the object too; envelope: op, ts_ms and source.lsn, source.ts_ms, source.snapshot, under the
- * names "op", "ts_ms", "source.lsn", …). *error gets a static text when the result is neither OK nor NULL. */
+/* Reads one message: fields from the row (flat: the object; envelope: after, or before when there is no after), and
+ * meta from beside it (flat: the object too; envelope: what stands beside before and after by its own name, such as
+ * "op", and what stands in source with that before it, such as "source.lsn"). *error gets a static text when the result is neither OK nor NULL. */
 enum ab_json_result ab_json_read(struct ab_json *json, const char *bytes, size_t len, enum ab_json_shape *shape,
 				 struct ab_json_field *fields, size_t field_count, struct ab_json_field *meta,
 				 size_t meta_count, const char **error);
