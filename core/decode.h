@@ -45,9 +45,13 @@ struct ab_reason {
 
 struct ab_decoder;
 
+/* Returns NULL when there is no memory. */
 struct ab_decoder *ab_decoder_create(size_t record_bytes_max);
 void ab_decoder_destroy(struct ab_decoder *decoder);
 void ab_decoder_reset(struct ab_decoder *decoder);
+
+/* Bytes a decoder takes, for the memory bound. Most of them are touched only by records of the largest size. */
+size_t ab_decoder_bytes(size_t record_bytes_max);
 
 /* value == NULL is a tombstone. The caller sets partition, offset and kafka_ts_ms itself. */
 enum ab_decode_result ab_decode_event(struct ab_decoder *decoder, const void *value, size_t len, struct ab_event *event,
