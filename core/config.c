@@ -195,7 +195,7 @@ static void assign_strictly(struct loader *loader, const char *key, const char *
 		return;
 	reason = ab_config_unsupported_key(key);
 	ab_config_report(loader->problems, AB_CONFIG_ERROR, origin, key, value, reason ? NULL : ab_config_nearest(key), "%s",
-			 reason ? reason : "no such key: anabranch help config lists them all");
+			 reason ? reason : "no such key: `anabranch help settings` lists them all");
 }
 
 /* --- the sources --- */

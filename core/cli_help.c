@@ -1,0 +1,123 @@
+/* core/cli_help.c — help: examples first, then what there is. */
+#include <string.h>
+
+#include "core/cli.h"
+#include "core/config_print.h"
+
+static const char overview[] =
+	"Examples\n"
+	"  anabranch check -e my.env           every mistake in the settings at once, and the memory they need\n"
+	"  anabranch init -e my.env            creates tables, templates, topics and positions; once\n"
+	"  anabranch run -e my.env             delivers until it is told to stop (SIGTERM, Ctrl-C)\n"
+	"  anabranch run -s REDIS_PORT=6380    .env of this directory, with one setting changed\n"
+	"\n"
+	"Commands\n"
+	"  run        deliver events from Kafka to the sinks\n"
+	"  check      look at the settings, say everything that is wrong, start nothing\n"
+	"  config     print the settings in force, or the documents made from their table\n"
+	"  init       create what run needs and will never create by itself\n"
+	"  version    print the versions of this program and of its libraries\n"
+	"  help       this, or help about one topic\n"
+	"\n"
+	"Options of run, check, config and init\n"
+	"  -e, --env-file FILE   settings; without it .env of this directory, where there is one\n"
+	"  -s, --set KEY=VALUE   one setting, above file and environment; may be repeated\n"
+	"  -h, --help            help about the command\n"
+	"\n"
+	"Topics: run check config init version settings exit-codes\n";
+
+static const char run_text[] =
+	"Examples\n"
+	"  anabranch run -e my.env\n"
+	"  anabranch run -e my.env -s SINKS=redis -s IO_BACKEND=epoll\n"
+	"\n"
+	"anabranch run [-e FILE] [-s KEY=VALUE]...\n"
+	"\n"
+	"Reads Kafka and delivers to every sink until SIGTERM or SIGINT: then it drains what is under way, commits, and says\n"
+	"what each sink has received. A second signal stops at once; nothing is lost either way. A sink that is away does\n"
+	"not stop the others. Lines for people go to standard error, one of them each second with rates and lag.\n"
+	"http://METRICS_HOST:METRICS_PORT/ has /metrics, /healthz and /readyz.\n";
+
+static const char check_text[] =
+	"Examples\n"
+	"  anabranch check -e my.env\n"
+	"  anabranch check -e my.env --format json | jq .problems\n"
+	"\n"
+	"anabranch check [-e FILE] [-s KEY=VALUE]... [--format text|json]\n"
+	"\n"
+	"Reads the settings as run does and says everything that is wrong: file and line, key, value, reason, and the key\n"
+	"that was most likely meant. Then the memory that run takes at start, part by part, in bytes. Nothing is connected\n"
+	"to. Exit code: 0, or 78 when there are errors; warnings and notes do not count.\n";
+
+static const char config_text[] =
+	"Examples\n"
+	"  anabranch config -e my.env --show-origin\n"
+	"  anabranch config --doc env > .env\n"
+	"\n"
+	"anabranch config [-e FILE] [-s KEY=VALUE]... [--show-origin] [--format env|json]\n"
+	"anabranch config --doc markdown|env\n"
+	"\n"
+	"Prints every setting in force, secrets masked; --show-origin puts before each where it comes from: a line of a file,\n"
+	"the environment, the command line, or the default. --doc prints docs/CONFIGURATION.md or .env.example.\n";
+
+static const char init_text[] =
+	"Examples\n"
+	"  anabranch init -e my.env                                         from the beginning of the topic\n"
+	"  anabranch init -e my.env --from group:flink-datastream-processor from where another consumer group stands\n"
+	"  anabranch init -e my.env --from 2026-01-31T12:00:00Z             from a time\n"
+	"\n"
+	"anabranch init [-e FILE] [-s KEY=VALUE]... [--from earliest|latest|TIME|group:NAME] [-y]\n"
+	"\n"
+	"Creates the dead-letter topic, the index template, the table and its view, and the first positions of every sink.\n"
+	"What is there already stays as it is, so it may be repeated. TIME is ISO 8601 (UTC without a zone), or milliseconds\n"
+	"since 1970; the first record at or after it is the first to be delivered. -y asks nothing.\n";
+
+static const char version_text[] =
+	"anabranch version [--format text|json]\n"
+	"\n"
+	"One line for this program, then compiler, flags, the JSON kernel this processor gets, and each library: as compiled\n"
+	"against, and as found at run time.\n";
+
+static const char exit_text[] =
+	"Exit codes\n"
+	"    0  all is well\n"
+	"    1  something that was asked about is not as it should be\n"
+	"   64  the command line is wrong\n"
+	"   65  records are gone from Kafka that were not delivered; the log says which\n"
+	"   69  a neighbour cannot be reached\n"
+	"   70  a fault of the program itself\n"
+	"   75  not now: trying again later may work\n"
+	"   78  the settings are wrong; `anabranch check` says where\n"
+	"  130  ended by SIGINT before an orderly stop was done\n"
+	"  143  ended by SIGTERM before an orderly stop was done\n"
+	"\n"
+	"For systemd: RestartPreventExitStatus=64 65 78, because starting again does not help there.\n";
+
+static const struct {
+	const char *topic, *text;
+} pages[] = {
+	{"run", run_text},     {"check", check_text},	  {"config", config_text},
+	{"init", init_text},   {"version", version_text}, {"exit-codes", exit_text},
+};
+
+const char *const ab_cli_topics[] = {"run", "check", "config", "init", "version", "settings", "exit-codes"};
+const size_t ab_cli_topic_count = AB_COUNT(ab_cli_topics);
+
+bool ab_cli_help(const char *topic, FILE *to)
+{
+	if (topic == NULL) {
+		fputs(overview, to);
+		return true;
+	}
+	if (strcmp(topic, "settings") == 0) {
+		ab_config_doc_help(to);
+		return true;
+	}
+	for (size_t i = 0; i < AB_COUNT(pages); i++) {
+		if (strcmp(pages[i].topic, topic) == 0) {
+			fputs(pages[i].text, to);
+			return true;
+		}
+	}
+	return false;
+}
