@@ -6,11 +6,11 @@
 #include "core/clock.h"
 #include "io/postgres.h"
 
-#define CAPACITY_MIN 65536
+#define CAPACITY_MIN     65536
 #define CAPACITY_PER_ROW 4
-#define CATCH_UP_MAX_NS (60 * AB_NS_PER_S)	/* a topic of millions of contents; then events begin to count as unknown */
-#define RETRY_NS (2 * AB_NS_PER_S)
-#define DRAIN 64
+#define CATCH_UP_MAX_NS  (60 * AB_NS_PER_S) /* a topic of millions of contents; then events begin to count as unknown */
+#define RETRY_NS         (2 * AB_NS_PER_S)
+#define DRAIN            64
 
 size_t ab_content_capacity(const struct ab_config *config, int64_t rows)
 {
@@ -74,8 +74,8 @@ static void apply(struct ab_content_feed *feed, const struct ab_source_record *r
 	ab_decoder_reset(feed->decoder);
 	if (result == AB_DECODE_REJECTED) {
 		char where[AB_REASON_MAX_BYTES + 64];
-		snprintf(where, sizeof where, "partition %d offset %lld: %s", record->partition, (long long)record->offset,
-			 reason.text);
+		snprintf(where, sizeof where, "partition %d offset %lld: %s", record->partition,
+			 (long long)record->offset, reason.text);
 		ab_count_add(&feed->rejected, 1);
 		say(feed, "a change cannot be read, its content stays as it was", where);
 	} else if (result == AB_DECODE_EVENT && row.deleted) {
@@ -100,7 +100,9 @@ static int step(struct ab_content_feed *feed)
 		} else if (record[i].kind == AB_RECORD_END && record[i].offset > *next) {
 			*next = record[i].offset;
 		} else if (record[i].kind == AB_RECORD_LOST) {
-			say(feed, "changes are gone from the topic before they were read; restart to load them from PostgreSQL",
+			say(feed,
+			    "changes are gone from the topic before they were read; restart to load them from "
+			    "PostgreSQL",
 			    record[i].error ? record[i].error : "");
 		}
 		ab_source_release(&record[i]);
@@ -161,13 +163,15 @@ static void catch_up(struct ab_content_feed *feed)
 			ab_park_sleep(&feed->park, 10 * AB_NS_PER_MS);
 	}
 	if (!reached_goal(feed))
-		say(feed, "the topic was not read to its end within 60 s, events of contents behind it wait or read as unknown",
+		say(feed,
+		    "the topic was not read to its end within 60 s, events of contents behind it wait or read as "
+		    "unknown",
 		    "");
 	atomic_store(&feed->caught_up, true);
 }
 
-bool ab_content_feed_open(struct ab_content_feed *feed, const struct ab_config *config, void (*on_log)(const char *text),
-			  char *error)
+bool ab_content_feed_open(struct ab_content_feed *feed, const struct ab_config *config,
+			  void (*on_log)(const char *text), char *error)
 {
 	const struct ab_source_callbacks callbacks = {.on_log = on_source_log, .arg = feed};
 	char group[256], why[AB_POSTGRES_ERROR_MAX_BYTES];
@@ -179,14 +183,16 @@ bool ab_content_feed_open(struct ab_content_feed *feed, const struct ab_config *
 	ab_park_create(&feed->park);
 	feed->decoder = ab_decoder_create((size_t)config->record_max_bytes);
 	snprintf(group, sizeof group, "%s.content", config->group_id);
-	feed->source = ab_source_open_private(config, config->content_topic, group, &callbacks, &feed->park.fd, 1, error);
+	feed->source =
+	    ab_source_open_private(config, config->content_topic, group, &callbacks, &feed->park.fd, 1, error);
 	if (feed->source == NULL)
 		return false;
 
 	bool topic = note_ends(feed);
 	enum ab_postgres_result counted = ab_postgres_content_count(config, &rows, why);
 	if (counted != AB_POSTGRES_OK && !topic) {
-		snprintf(error, 512, "neither PostgreSQL (%.300s) nor topic %.100s can be read", why, config->content_topic);
+		snprintf(error, 512, "neither PostgreSQL (%.300s) nor topic %.100s can be read", why,
+			 config->content_topic);
 		return false;
 	}
 	feed->cache = ab_cache_create(ab_content_capacity(config, rows));
@@ -208,7 +214,7 @@ static void *run(void *arg)
 	struct ab_content_feed *feed = arg;
 
 	while (!atomic_load_explicit(&feed->stop, memory_order_relaxed)) {
-		if (feed->partition_count == 0) {	/* the topic came after us: all of it is news */
+		if (feed->partition_count == 0) { /* the topic came after us: all of it is news */
 			if (note_ends(feed))
 				assign(feed);
 			else

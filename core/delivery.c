@@ -12,8 +12,8 @@
 #define BATCH_BYTES_PER_ITEM 1024
 /* insertAll refuses requests above 10 MB; what it counts is larger than what is sent. */
 #define BATCH_BYTES_MAX (8 * 1024 * 1024)
-#define RECEIVE_BYTES (64 * 1024)
-#define SLEEP_MAX_NS AB_NS_PER_S
+#define RECEIVE_BYTES   (64 * 1024)
+#define SLEEP_MAX_NS    AB_NS_PER_S
 
 /* Offsets without records reach Redis with the next batch, or after this. */
 #define COVER_LINGER_NS AB_NS_PER_S
@@ -27,19 +27,31 @@ struct lane_settings {
 static struct lane_settings settings(const struct ab_config *config, const struct ab_sink_ops *ops)
 {
 	if (strcmp(ops->name, "redis") == 0)
-		return (struct lane_settings){config->redis_batch_size, config->redis_flush_interval_ms,
-					      config->redis_max_buffer_size, config->redis_sink_parallelism,
-					      config->redis_pool_timeout_ms, config->redis_pool_timeout_ms,
-					      config->redis_host, config->redis_port};
+		return (struct lane_settings){config->redis_batch_size,
+					      config->redis_flush_interval_ms,
+					      config->redis_max_buffer_size,
+					      config->redis_sink_parallelism,
+					      config->redis_pool_timeout_ms,
+					      config->redis_pool_timeout_ms,
+					      config->redis_host,
+					      config->redis_port};
 	if (strcmp(ops->name, "bigquery") == 0)
-		return (struct lane_settings){config->bigquery_batch_size, config->bigquery_flush_interval_ms,
-					      config->bigquery_max_buffer_size, config->bigquery_sink_parallelism,
-					      config->bigquery_connection_timeout_ms, config->bigquery_read_timeout_ms,
-					      config->bigquery_host, config->bigquery_port};
-	return (struct lane_settings){config->elasticsearch_batch_size, config->elasticsearch_flush_interval_ms,
-				      config->elasticsearch_max_buffer_size, config->elasticsearch_sink_parallelism,
-				      config->elasticsearch_connection_timeout_ms, config->elasticsearch_read_timeout_ms,
-				      config->elasticsearch_host, config->elasticsearch_port};
+		return (struct lane_settings){config->bigquery_batch_size,
+					      config->bigquery_flush_interval_ms,
+					      config->bigquery_max_buffer_size,
+					      config->bigquery_sink_parallelism,
+					      config->bigquery_connection_timeout_ms,
+					      config->bigquery_read_timeout_ms,
+					      config->bigquery_host,
+					      config->bigquery_port};
+	return (struct lane_settings){config->elasticsearch_batch_size,
+				      config->elasticsearch_flush_interval_ms,
+				      config->elasticsearch_max_buffer_size,
+				      config->elasticsearch_sink_parallelism,
+				      config->elasticsearch_connection_timeout_ms,
+				      config->elasticsearch_read_timeout_ms,
+				      config->elasticsearch_host,
+				      config->elasticsearch_port};
 }
 
 int ab_delivery_lanes(const struct ab_config *config, const struct ab_sink_ops *ops)
@@ -52,17 +64,17 @@ struct ab_lane_limits ab_delivery_limits(const struct ab_config *config, const s
 	struct lane_settings s = settings(config, ops);
 	/* Redis' batches merge while one is in flight, since they are added up before they are sent; the others' requests
 	 * never have more than their batch size. */
-	uint64_t items = ops->stores_positions ? ab_max_u64((uint64_t)s.buffer, (uint64_t)s.batch_size)
-					       : (uint64_t)s.batch_size;
+	uint64_t items =
+	    ops->stores_positions ? ab_max_u64((uint64_t)s.buffer, (uint64_t)s.batch_size) : (uint64_t)s.batch_size;
 	uint64_t bytes = ab_min_u64(items * BATCH_BYTES_PER_ITEM, BATCH_BYTES_MAX);
 
 	return (struct ab_lane_limits){
-		.batch_size = (uint32_t)s.batch_size,
-		.item_max = (uint32_t)items,
-		.bytes_max = (uint32_t)ab_max_u64(bytes, AB_CHUNK_BYTES),
-		.linger_ns = s.linger_ms * AB_NS_PER_MS,
-		.cover_linger_ns = COVER_LINGER_NS,
-		.stores_positions = ops->stores_positions,
+	    .batch_size = (uint32_t)s.batch_size,
+	    .item_max = (uint32_t)items,
+	    .bytes_max = (uint32_t)ab_max_u64(bytes, AB_CHUNK_BYTES),
+	    .linger_ns = s.linger_ms * AB_NS_PER_MS,
+	    .cover_linger_ns = COVER_LINGER_NS,
+	    .stores_positions = ops->stores_positions,
 	};
 }
 
@@ -106,13 +118,13 @@ static bool connect_lanes(struct ab_delivery *delivery, struct ab_delivery_sink 
 	for (int l = 0; l < owner->lane_count; l++) {
 		struct ab_delivery_lane *lane = &owner->lane[l];
 		const struct ab_conn_config config = {
-			.host = s.host,
-			.port = (int)s.port,
-			.connect_timeout_ms = (uint32_t)s.connect_ms,
-			.first_byte_timeout_ms = (uint32_t)s.read_ms,
-			.request_timeout_ms = (uint32_t)(2 * s.read_ms),
-			.receive_bytes = RECEIVE_BYTES,
-			.jitter_seed = (uint64_t)owner->index * AB_LANES_MAX + (uint64_t)l,
+		    .host = s.host,
+		    .port = (int)s.port,
+		    .connect_timeout_ms = (uint32_t)s.connect_ms,
+		    .first_byte_timeout_ms = (uint32_t)s.read_ms,
+		    .request_timeout_ms = (uint32_t)(2 * s.read_ms),
+		    .receive_bytes = RECEIVE_BYTES,
+		    .jitter_seed = (uint64_t)owner->index * AB_LANES_MAX + (uint64_t)l,
 		};
 		lane->delivery = delivery;
 		lane->conn = ab_delivery_lane_connect(lane, delivery->loop, &config, error);
@@ -195,7 +207,8 @@ static void *run(void *arg)
 		ab_count_add(&delivery->busy_ns, (uint64_t)(then_ns - now_ns));
 		ab_loop_step(delivery->loop, wait_ns > 0 ? wait_ns : 0);
 		ab_count_add(&delivery->idle_ns, (uint64_t)(ab_loop_now_ns(delivery->loop) > then_ns
-								    ? ab_loop_now_ns(delivery->loop) - then_ns : 0));
+								? ab_loop_now_ns(delivery->loop) - then_ns
+								: 0));
 	}
 	return NULL;
 }

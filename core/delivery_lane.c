@@ -18,21 +18,21 @@ static void rejected(void *arg, struct ab_batch *batch, uint32_t i, const char *
 	struct ab_delivery *delivery = lane->delivery;
 	struct ab_item *item = &batch->item[i];
 	const struct ab_dead_letter letter = {
-		.sink = lane->owner->ops->name,
-		.topic = delivery->config->events_topic,
-		.partition = item->partition,
-		.offset = item->offset,
-		.timestamp_ms = item->commit_ts_ms,
-		.code = "sink",
-		.reason = reason,
-		.reason_len = reason_len,
-		.value = batch->bytes + item->at,
-		.value_len = item->len,
+	    .sink = lane->owner->ops->name,
+	    .topic = delivery->config->events_topic,
+	    .partition = item->partition,
+	    .offset = item->offset,
+	    .timestamp_ms = item->commit_ts_ms,
+	    .code = "sink",
+	    .reason = reason,
+	    .reason_len = reason_len,
+	    .value = batch->bytes + item->at,
+	    .value_len = item->len,
 	};
 	const struct ab_dead_letter_owner owner = {&lane->lane.dead_acked, wake_delivery, delivery};
 
 	if (ab_dead_letters_put(delivery->letters, &letter, &owner) == AB_DEAD_LETTER_FULL) {
-		item->outcome = AB_OUTCOME_RETRY;	/* the sink will refuse it again, when there is room for the letter */
+		item->outcome = AB_OUTCOME_RETRY; /* the sink will refuse it again, when there is room for the letter */
 		return;
 	}
 	lane->lane.dead_sent++;
@@ -103,7 +103,7 @@ static void call_control(struct ab_delivery_lane *lane, enum ab_sink_call call)
 {
 	/* Release [D1]: the error text is written before. */
 	atomic_store_explicit(&lane->owner->call, call, memory_order_release);
-	lane->owner->running = false;		/* until control has acted: nothing is sent on a wrong footing */
+	lane->owner->running = false; /* until control has acted: nothing is sent on a wrong footing */
 }
 
 /* The sink as a whole said no to a greeting: try again by a new connection, whose backoff grows. */
@@ -223,7 +223,7 @@ static void on_down(void *arg, bool in_flight, const char *reason)
 	struct ab_delivery_lane *lane = arg;
 	char text[AB_SINK_ERROR_MAX_BYTES];
 
-	(void)in_flight;	/* the lane knows: a greeting in flight is not a request */
+	(void)in_flight; /* the lane knows: a greeting in flight is not a request */
 	snprintf(text, sizeof text, "connection %d: %s", lane->index, reason);
 	ab_delivery_set_error(lane->owner, text);
 	ab_count_add(&lane->counts.failures, 1);
@@ -234,7 +234,8 @@ static void on_down(void *arg, bool in_flight, const char *reason)
 struct ab_conn *ab_delivery_lane_connect(struct ab_delivery_lane *lane, struct ab_loop *loop,
 					 const struct ab_conn_config *config, char *error)
 {
-	const struct ab_conn_callbacks callbacks = {.on_up = on_up, .on_data = on_data, .on_down = on_down, .arg = lane};
+	const struct ab_conn_callbacks callbacks = {
+	    .on_up = on_up, .on_data = on_data, .on_down = on_down, .arg = lane};
 
 	return ab_conn_create(loop, config, &callbacks, error);
 }
@@ -269,7 +270,7 @@ static void take_chunks(struct ab_delivery_lane *lane, int64_t now_ns)
 				lane->next_worker = w;
 				return;
 			}
-			AB_ASSERT(taken == AB_LANE_TAKEN);	/* GAP: positions would pass records nobody delivered */
+			AB_ASSERT(taken == AB_LANE_TAKEN); /* GAP: positions would pass records nobody delivered */
 			ab_link_release(link);
 			ab_worker_wake(&delivery->worker[w]);
 		}
@@ -289,13 +290,13 @@ void ab_delivery_lane_pump(struct ab_delivery_lane *lane, int64_t now_ns, int64_
 		}
 		if (!lane->greeted && !(next == AB_LANE_START && lane->lane.filling->item_count == 0 &&
 					!lane->lane.limits.stores_positions))
-			break;		/* on_up, or the greeting's answer, brings us back */
+			break; /* on_up, or the greeting's answer, brings us back */
 		if (next == AB_LANE_SEND_AGAIN)
 			ab_lane_resume(&lane->lane);
 		else if (!ab_lane_start(&lane->lane))
 			continue;
 		send_pending(lane, now_ns);
-		take_chunks(lane, now_ns);	/* the batch that was full is on its way */
+		take_chunks(lane, now_ns); /* the batch that was full is on its way */
 	}
 	publish(lane);
 }

@@ -12,10 +12,10 @@
 #include "core/sinks.h"
 #include "monitor/http_server.h"
 
-#define TICK_MS 50
-#define DRAIN_MAX_NS (10 * AB_NS_PER_S)		/* what a service manager grants between SIGTERM and SIGKILL is more */
+#define TICK_MS                50
+#define DRAIN_MAX_NS           (10 * AB_NS_PER_S) /* what a service manager grants between SIGTERM and SIGKILL is more */
 #define COMMIT_INTERVAL_MAX_MS 1000
-#define TOPIC_WAIT_NS (2 * AB_NS_PER_S)
+#define TOPIC_WAIT_NS          (2 * AB_NS_PER_S)
 /* From here on every sink gets a thread of its own; below it they would only take turns on the same cores. */
 #define CORES_FOR_OWN_THREADS 4
 
@@ -67,7 +67,8 @@ static bool find_topic(struct ab_engine *engine)
 		if (engine->partition_total > 0)
 			break;
 		ab_log(engine->partition_total == 0 ? "waiting: topic %s does not exist yet"
-						    : "waiting: Kafka does not answer (topic %s)", engine->config->events_topic);
+						    : "waiting: Kafka does not answer (topic %s)",
+		       engine->config->events_topic);
 		ab_source_poll(source, 0);
 		ab_park_sleep(&park, TOPIC_WAIT_NS);
 	}
@@ -144,8 +145,8 @@ static bool create_deliveries(struct ab_engine *engine)
 		sinks[s] = &engine->sink[s].delivery;
 	for (int d = 0; d < engine->delivery_count; d++) {
 		if (!ab_delivery_create(&engine->delivery[d], d, engine->config, own ? &sinks[d] : sinks,
-					own ? 1 : engine->sink_count, engine->worker, engine->worker_count, engine->letters,
-					error)) {
+					own ? 1 : engine->sink_count, engine->worker, engine->worker_count,
+					engine->letters, error)) {
 			ab_engine_fail(engine, AB_EXIT_CONFIG, "%s", error);
 			return false;
 		}
@@ -180,11 +181,11 @@ static void on_content(void *arg)
 static bool open_member(struct ab_engine *engine)
 {
 	const struct ab_source_callbacks callbacks = {
-		.on_assign = ab_engine_on_assign,
-		.on_revoke = ab_engine_on_revoke,
-		.on_commit = on_commit,
-		.on_log = ab_engine_source_log,
-		.arg = engine,
+	    .on_assign = ab_engine_on_assign,
+	    .on_revoke = ab_engine_on_revoke,
+	    .on_commit = on_commit,
+	    .on_log = ab_engine_source_log,
+	    .arg = engine,
 	};
 	char error[AB_SOURCE_ERROR_MAX_BYTES];
 	int fd[AB_WORKERS_MAX];
@@ -202,13 +203,15 @@ static void say_how(struct ab_engine *engine)
 	const char *why = "";
 	const char *backend = ab_loop_backend(engine->delivery[0].loop, &why);
 
-	ab_log("anabranch " AB_VERSION ": %d worker%s, %d sink thread%s, %s%s%s%s, kernel %s, %zu contents", engine->worker_count,
-	       engine->worker_count == 1 ? "" : "s", engine->delivery_count, engine->delivery_count == 1 ? "" : "s", backend,
-	       why != NULL && why[0] ? " (io_uring: " : "", why != NULL ? why : "", why != NULL && why[0] ? ")" : "",
-	       ab_json_kernel(), ab_cache_count(engine->feed.cache));
+	ab_log("anabranch " AB_VERSION ": %d worker%s, %d sink thread%s, %s%s%s%s, kernel %s, %zu contents",
+	       engine->worker_count, engine->worker_count == 1 ? "" : "s", engine->delivery_count,
+	       engine->delivery_count == 1 ? "" : "s", backend, why != NULL && why[0] ? " (io_uring: " : "",
+	       why != NULL ? why : "", why != NULL && why[0] ? ")" : "", ab_json_kernel(),
+	       ab_cache_count(engine->feed.cache));
 	for (int w = 0; w < engine->worker_count && engine->config->ab_cpus.count > 0; w++) {
 		if (engine->worker[w].cpu < 0) {
-			ab_log("not every thread could be pinned to the cores of AB_CPUS: the others run where the kernel puts them");
+			ab_log("not every thread could be pinned to the cores of AB_CPUS: the others run where the "
+			       "kernel puts them");
 			return;
 		}
 	}
@@ -218,13 +221,15 @@ static void tend_workers(struct ab_engine *engine)
 {
 	for (int w = 0; w < engine->worker_count; w++) {
 		struct ab_worker *worker = &engine->worker[w];
-		int what = atomic_load_explicit(&worker->trouble, memory_order_acquire);	/* [W1] */
+		int what = atomic_load_explicit(&worker->trouble, memory_order_acquire); /* [W1] */
 		if (what == AB_TROUBLE_NONE)
 			continue;
 		const char *reader = worker->reader[worker->trouble_reader].name;
-		ab_engine_fail(engine, AB_EXIT_DATA, "partition %d, reader of %s: %s (offset %lld)", worker->trouble_partition, reader,
-			       what == AB_TROUBLE_LOST ? "the records from its position on are not in the topic any more"
-						       : "an offset came below one already read: the topic was replaced",
+		ab_engine_fail(engine, AB_EXIT_DATA, "partition %d, reader of %s: %s (offset %lld)",
+			       worker->trouble_partition, reader,
+			       what == AB_TROUBLE_LOST
+				   ? "the records from its position on are not in the topic any more"
+				   : "an offset came below one already read: the topic was replaced",
 			       (long long)worker->trouble_offset);
 		atomic_store(&worker->trouble, AB_TROUBLE_NONE);
 	}
@@ -233,8 +238,8 @@ static void tend_workers(struct ab_engine *engine)
 static void control(struct ab_engine *engine)
 {
 	int64_t commit_ns = engine->config->checkpoint_interval_ms < COMMIT_INTERVAL_MAX_MS
-				    ? engine->config->checkpoint_interval_ms * AB_NS_PER_MS
-				    : COMMIT_INTERVAL_MAX_MS * AB_NS_PER_MS;
+				? engine->config->checkpoint_interval_ms * AB_NS_PER_MS
+				: COMMIT_INTERVAL_MAX_MS * AB_NS_PER_MS;
 	int64_t due_ns = 0;
 
 	while (!engine->stop && ab_engine_signals == 0) {
@@ -330,9 +335,10 @@ static void destroy(struct ab_engine *engine)
 static void run_threads(struct ab_engine *engine)
 {
 	struct ab_http_server *server = ab_http_server_start(
-		engine->config->metrics_host, (int)engine->config->metrics_port,
-		(struct ab_http_page[]){{"/metrics", "text/plain; version=0.0.4", ab_engine_view_metrics, engine},
-					{"/readyz", "text/plain", ab_engine_view_ready, engine}}, 2);
+	    engine->config->metrics_host, (int)engine->config->metrics_port,
+	    (struct ab_http_page[]){{"/metrics", "text/plain; version=0.0.4", ab_engine_view_metrics, engine},
+				    {"/readyz", "text/plain", ab_engine_view_ready, engine}},
+	    2);
 	if (server == NULL)
 		ab_log("metrics cannot be served on %s:%d: %s; METRICS_PORT changes it", engine->config->metrics_host,
 		       (int)engine->config->metrics_port, strerror(errno));

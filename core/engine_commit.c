@@ -29,12 +29,12 @@ static void take_fingerprint(struct ab_engine *engine, uint16_t p, int64_t offse
 {
 	struct ab_worker *worker = &engine->worker[p % engine->worker_count];
 
-	if (atomic_load_explicit(&worker->sampled[p], memory_order_acquire) == 0)	/* [W2] */
+	if (atomic_load_explicit(&worker->sampled[p], memory_order_acquire) == 0) /* [W2] */
 		return;
 	if (worker->sample[p].offset >= offset)
 		return;
 	engine->fingerprint[p] = worker->sample[p];
-	atomic_store_explicit(&worker->sampled[p], 0, memory_order_release);		/* [W2] */
+	atomic_store_explicit(&worker->sampled[p], 0, memory_order_release); /* [W2] */
 }
 
 static void mirror(struct ab_engine *engine, const struct ab_engine_sink *sink)
@@ -92,7 +92,7 @@ void ab_engine_commit(struct ab_engine *engine, bool wait)
 		take_fingerprint(engine, p, offset);
 		positions.fingerprint = engine->fingerprint[p];
 		size_t len = ab_positions_write(&positions, offset, text[p], sizeof text[p]);
-		AB_ASSERT(len > 0);	/* AB_SINKS_MAX * AB_LANES_MAX deltas of 19 digits fit */
+		AB_ASSERT(len > 0); /* AB_SINKS_MAX * AB_LANES_MAX deltas of 19 digits fit */
 		if (!again && offset == engine->committed[p] && strcmp(text[p], last[p]) == 0)
 			continue;
 		memcpy(last[p], text[p], len + 1);
@@ -113,14 +113,16 @@ void ab_engine_commit(struct ab_engine *engine, bool wait)
 		mirror(engine, &engine->sink[s]);
 }
 
-static bool adopt_sink(struct ab_engine *engine, struct ab_engine_sink *sink, uint16_t p, struct ab_positions *positions)
+static bool adopt_sink(struct ab_engine *engine, struct ab_engine_sink *sink, uint16_t p,
+		       struct ab_positions *positions)
 {
 	struct ab_sink_position *stored =
-		(struct ab_sink_position *)(uintptr_t)ab_positions_find(positions, sink->ops->name);
+	    (struct ab_sink_position *)(uintptr_t)ab_positions_find(positions, sink->ops->name);
 	const char *key = ab_route_key_name(sink->key);
 
 	if (stored == NULL) {
-		ab_engine_fail(engine, AB_EXIT_CONFIG, "%s has no position in partition %d: run `anabranch init` to give it one",
+		ab_engine_fail(engine, AB_EXIT_CONFIG,
+			       "%s has no position in partition %d: run `anabranch init` to give it one",
 			       sink->ops->name, p);
 		return false;
 	}
@@ -128,10 +130,11 @@ static bool adopt_sink(struct ab_engine *engine, struct ab_engine_sink *sink, ui
 	char old_key[AB_POSITION_NAME_MAX_BYTES];
 	memcpy(old_key, stored->key, sizeof old_key);
 	if (!sink->ops->stores_positions && ab_layout_fit(stored, sink->lanes, key) == AB_LAYOUT_REFUSED) {
-		ab_engine_fail(engine, AB_EXIT_CONFIG,
-			       "%s has unfinished positions of %d lanes by %s, the configuration says %d by %s: start once with "
-			       "the old values, let it catch up, stop it, then change them",
-			       sink->ops->name, old_lanes, old_key, sink->lanes, key);
+		ab_engine_fail(
+		    engine, AB_EXIT_CONFIG,
+		    "%s has unfinished positions of %d lanes by %s, the configuration says %d by %s: start once with "
+		    "the old values, let it catch up, stop it, then change them",
+		    sink->ops->name, old_lanes, old_key, sink->lanes, key);
 		return false;
 	}
 	for (int l = 0; l < sink->lanes; l++)
@@ -150,29 +153,36 @@ static bool adopt(struct ab_engine *engine, const struct ab_committed *one)
 	case AB_POSITIONS_OK:
 		break;
 	case AB_POSITIONS_NONE:
-		ab_engine_fail(engine, AB_EXIT_CONFIG,
-			       "group %s has no positions for partition %d of %s: run `anabranch init` once (--from says where to "
-			       "begin)", engine->config->group_id, one->partition, engine->config->events_topic);
+		ab_engine_fail(
+		    engine, AB_EXIT_CONFIG,
+		    "group %s has no positions for partition %d of %s: run `anabranch init` once (--from says where to "
+		    "begin)",
+		    engine->config->group_id, one->partition, engine->config->events_topic);
 		return false;
 	case AB_POSITIONS_FOREIGN:
-		ab_engine_fail(engine, AB_EXIT_CONFIG,
-			       "the commit of group %s in partition %d was not made by this program (metadata \"%.60s\"): choose "
-			       "another GROUP_ID, or delete the group and run `anabranch init`", engine->config->group_id,
-			       one->partition, one->metadata);
+		ab_engine_fail(
+		    engine, AB_EXIT_CONFIG,
+		    "the commit of group %s in partition %d was not made by this program (metadata \"%.60s\"): choose "
+		    "another GROUP_ID, or delete the group and run `anabranch init`",
+		    engine->config->group_id, one->partition, one->metadata);
 		return false;
 	}
 	if (cluster[0] && strcmp(positions.cluster, "-") != 0 && strcmp(positions.cluster, cluster) != 0) {
-		ab_engine_fail(engine, AB_EXIT_CONFIG,
-			       "positions are of Kafka cluster %s, this is %s: offsets of one mean nothing in the other; run "
-			       "`anabranch init` with another GROUP_ID", positions.cluster, cluster);
+		ab_engine_fail(
+		    engine, AB_EXIT_CONFIG,
+		    "positions are of Kafka cluster %s, this is %s: offsets of one mean nothing in the other; run "
+		    "`anabranch init` with another GROUP_ID",
+		    positions.cluster, cluster);
 		return false;
 	}
-	if (ab_source_bounds(engine->member, one->partition, &first, &next) && (one->offset > next || one->offset < first)) {
-		ab_engine_fail(engine, AB_EXIT_DATA,
-			       "partition %d: the position is %" PRId64 ", but the topic holds %" PRId64 " to %" PRId64 ": %s",
-			       one->partition, one->offset, first, next,
-			       one->offset > next ? "it was truncated or created anew"
-						  : "the records between were deleted by retention before they were delivered");
+	if (ab_source_bounds(engine->member, one->partition, &first, &next) &&
+	    (one->offset > next || one->offset < first)) {
+		ab_engine_fail(
+		    engine, AB_EXIT_DATA,
+		    "partition %d: the position is %" PRId64 ", but the topic holds %" PRId64 " to %" PRId64 ": %s",
+		    one->partition, one->offset, first, next,
+		    one->offset > next ? "it was truncated or created anew"
+				       : "the records between were deleted by retention before they were delivered");
 		return false;
 	}
 	engine->fingerprint[one->partition] = positions.fingerprint;
@@ -185,7 +195,8 @@ static bool adopt(struct ab_engine *engine, const struct ab_committed *one)
 		for (int i = 0; i < engine->sink_count; i++)
 			known |= strcmp(engine->sink[i].ops->name, positions.sink[s].sink) == 0;
 		if (!known)
-			ab_log("positions of sink %s are given up: it is not in SINKS any more", positions.sink[s].sink);
+			ab_log("positions of sink %s are given up: it is not in SINKS any more",
+			       positions.sink[s].sink);
 	}
 	return true;
 }

@@ -123,14 +123,15 @@ static struct ab_source *private_source(struct ab_engine *engine, struct ab_engi
 	for (int w = 0; w < engine->worker_count; w++)
 		fd[w] = engine->worker[w].park.fd;
 	snprintf(group, sizeof group, "%s.%s.reader", engine->config->group_id, sink->ops->name);
-	struct ab_source *source = ab_source_open_private(engine->config, engine->config->events_topic, group, &callbacks,
-							  fd, engine->worker_count, error);
+	struct ab_source *source = ab_source_open_private(engine->config, engine->config->events_topic, group,
+							  &callbacks, fd, engine->worker_count, error);
 	if (source == NULL)
 		ab_engine_fail(engine, AB_EXIT_CONFIG, "reader of %s: %s", sink->ops->name, error);
 	return source;
 }
 
-static void start_reader(struct ab_engine *engine, int r, struct ab_source *source, const char *name, const int64_t *start)
+static void start_reader(struct ab_engine *engine, int r, struct ab_source *source, const char *name,
+			 const int64_t *start)
 {
 	uint16_t partition[AB_PARTITIONS_MAX];
 	int64_t offset[AB_PARTITIONS_MAX];
@@ -278,7 +279,8 @@ static bool could_join(const struct ab_engine *engine, int s)
 		someone = true;
 		for (int i = 0; i < engine->partition_count; i++) {
 			uint16_t p = engine->partition[i];
-			if (ab_engine_view_position(engine, o, p) - ab_engine_view_position(engine, s, p) > REJOIN_RECORDS)
+			if (ab_engine_view_position(engine, o, p) - ab_engine_view_position(engine, s, p) >
+			    REJOIN_RECORDS)
 				return false;
 		}
 	}
@@ -288,7 +290,7 @@ static bool could_join(const struct ab_engine *engine, int s)
 static bool answer_call(struct ab_engine *engine, struct ab_engine_sink *sink)
 {
 	char error[AB_SINK_ERROR_MAX_BYTES];
-	int call = atomic_load_explicit(&sink->delivery.call, memory_order_acquire);	/* [D1] */
+	int call = atomic_load_explicit(&sink->delivery.call, memory_order_acquire); /* [D1] */
 
 	if (call == AB_CALL_NONE || sink->state != AB_STATE_RUNNING)
 		return false;

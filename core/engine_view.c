@@ -98,8 +98,8 @@ void ab_engine_view_status(struct ab_engine *engine, int64_t now_ns)
 	for (int s = 0; s < engine->sink_count; s++) {
 		struct ab_engine_sink *sink = &engine->sink[s];
 		struct sink_sums sum = sink_sums(engine, s);
-		ab_text_add(&out, " | %s %s%s %.0f/s", sink->ops->name, state_names[sink->state], sink->reader > 0 ? " alone" : "",
-			    (double)(sum.acked - engine->seen_acked[s]) / seconds);
+		ab_text_add(&out, " | %s %s%s %.0f/s", sink->ops->name, state_names[sink->state],
+			    sink->reader > 0 ? " alone" : "", (double)(sum.acked - engine->seen_acked[s]) / seconds);
 		if (sum.rejected > 0)
 			ab_text_add(&out, " dead %" PRIu64, sum.rejected);
 		if (sum.outages + sum.failures > 0)
@@ -119,9 +119,9 @@ void ab_engine_view_summary(struct ab_engine *engine)
 	       (double)(ab_monotonic_ns() - engine->started_ns) / (double)AB_NS_PER_S, records_read(engine));
 	for (int s = 0; s < engine->sink_count; s++) {
 		struct sink_sums sum = sink_sums(engine, s);
-		ab_log("%s received %" PRIu64 " records in %" PRIu64 " requests (%" PRIu64 " of them it had already), %" PRIu64
-		       " skipped, %" PRIu64 " to the dead letters", engine->sink[s].ops->name, sum.acked, sum.requests,
-		       sum.duplicates, sum.skipped, sum.rejected);
+		ab_log("%s received %" PRIu64 " records in %" PRIu64 " requests (%" PRIu64
+		       " of them it had already), %" PRIu64 " skipped, %" PRIu64 " to the dead letters",
+		       engine->sink[s].ops->name, sum.acked, sum.requests, sum.duplicates, sum.skipped, sum.rejected);
 	}
 }
 
@@ -157,13 +157,16 @@ static void workers_metrics(struct ab_text_out *out, const struct ab_engine *eng
 		ab_text_add(out, "anabranch_source_events_total{topic=\"%s\",op=\"%s\"} %" PRIu64 "\n",
 			    engine->config->events_topic, op_names[i], op[i]);
 	help(out, "discarded_events_total", "counter", "Records that mean nothing to any sink.");
-	ab_text_add(out, "anabranch_discarded_events_total{reason=\"tombstone\",intentional=\"true\"} %" PRIu64 "\n", tombstones);
-	ab_text_add(out, "anabranch_discarded_events_total{reason=\"other\",intentional=\"true\"} %" PRIu64 "\n", other);
+	ab_text_add(out, "anabranch_discarded_events_total{reason=\"tombstone\",intentional=\"true\"} %" PRIu64 "\n",
+		    tombstones);
+	ab_text_add(out, "anabranch_discarded_events_total{reason=\"other\",intentional=\"true\"} %" PRIu64 "\n",
+		    other);
 	help(out, "dead_letters_total", "counter", "Rejected records, by who rejected them and why.");
 	for (int i = 0; i < AB_REJECT_COUNT; i++)
 		ab_text_add(out, "anabranch_dead_letters_total{sink=\"all\",reason=\"%s\"} %" PRIu64 "\n",
 			    ab_reject_name((enum ab_reject)i), rejected[i]);
-	help(out, "enrich_misses_total", "counter", "Events whose content was not known when first looked up, and how it ended.");
+	help(out, "enrich_misses_total", "counter",
+	     "Events whose content was not known when first looked up, and how it ended.");
 	ab_text_add(out, "anabranch_enrich_misses_total{outcome=\"first\"} %" PRIu64 "\n", misses);
 	ab_text_add(out, "anabranch_enrich_misses_total{outcome=\"resolved\"} %" PRIu64 "\n", resolved);
 	ab_text_add(out, "anabranch_enrich_misses_total{outcome=\"unknown\"} %" PRIu64 "\n", unknown);
@@ -182,10 +185,11 @@ static void stages_metrics(struct ab_text_out *out, const struct ab_engine *engi
 	for (int w = 0; w < engine->worker_count; w++)
 		ab_text_add(out, "anabranch_stage_idle_seconds_total{stage=\"worker\",thread=\"%d\"} %.6f\n", w,
 			    (double)ab_count_get(&engine->worker[w].counts.idle_ns) / 1e9);
-	help(out, "stage_backpressured_seconds_total", "counter", "Time a worker waited for a lane, a content or the dead letters.");
+	help(out, "stage_backpressured_seconds_total", "counter",
+	     "Time a worker waited for a lane, a content or the dead letters.");
 	for (int w = 0; w < engine->worker_count; w++)
-		ab_text_add(out, "anabranch_stage_backpressured_seconds_total{stage=\"worker\",thread=\"%d\"} %.6f\n", w,
-			    (double)ab_count_get(&engine->worker[w].counts.blocked_ns) / 1e9);
+		ab_text_add(out, "anabranch_stage_backpressured_seconds_total{stage=\"worker\",thread=\"%d\"} %.6f\n",
+			    w, (double)ab_count_get(&engine->worker[w].counts.blocked_ns) / 1e9);
 }
 
 static void partitions_metrics(struct ab_text_out *out, struct ab_engine *engine)
@@ -212,21 +216,26 @@ struct sink_metric {
 	size_t at;
 };
 
-#define SINK_METRIC(name, type, label, field, help) {name, type, label, help, offsetof(struct sink_sums, field)}
+#define SINK_METRIC(name, type, label, field, help)                                                                    \
+	{                                                                                                              \
+		name, type, label, help, offsetof(struct sink_sums, field)                                             \
+	}
 static const struct sink_metric sink_metrics[] = {
-	SINK_METRIC("sink_given_total", "counter", "", events, "Records encoded for a sink, again ones included."),
-	SINK_METRIC("sink_events_total", "counter", ",outcome=\"acked\"", acked, "Records by what became of them."),
-	SINK_METRIC(NULL, NULL, ",outcome=\"rejected\"", rejected, NULL),
-	SINK_METRIC(NULL, NULL, ",outcome=\"skipped\"", skipped, NULL),
-	SINK_METRIC("sink_inflight_events", "gauge", "", held, "Records a sink's lanes hold: to be sent, or sent and not answered."),
-	SINK_METRIC("duplicates_total", "counter", "", duplicates, "Records a sink had already: refused, absorbed, found by lookup."),
-	SINK_METRIC("sink_batches_total", "counter", "", requests, "Requests sent."),
-	SINK_METRIC("sink_bytes_total", "counter", "", bytes, "Bytes sent."),
-	SINK_METRIC("sink_inflight_requests", "gauge", "", in_flight, "Requests sent and not answered."),
-	SINK_METRIC("sink_errors_total", "counter", ",error_type=\"outage\"", outages, "Requests that failed as a whole."),
-	SINK_METRIC(NULL, NULL, ",error_type=\"ambiguous\"", ambiguous, NULL),
-	SINK_METRIC(NULL, NULL, ",error_type=\"connection\"", failures, NULL),
-	SINK_METRIC("sink_connections_total", "counter", "", connects, "Connections made."),
+    SINK_METRIC("sink_given_total", "counter", "", events, "Records encoded for a sink, again ones included."),
+    SINK_METRIC("sink_events_total", "counter", ",outcome=\"acked\"", acked, "Records by what became of them."),
+    SINK_METRIC(NULL, NULL, ",outcome=\"rejected\"", rejected, NULL),
+    SINK_METRIC(NULL, NULL, ",outcome=\"skipped\"", skipped, NULL),
+    SINK_METRIC("sink_inflight_events", "gauge", "", held,
+		"Records a sink's lanes hold: to be sent, or sent and not answered."),
+    SINK_METRIC("duplicates_total", "counter", "", duplicates,
+		"Records a sink had already: refused, absorbed, found by lookup."),
+    SINK_METRIC("sink_batches_total", "counter", "", requests, "Requests sent."),
+    SINK_METRIC("sink_bytes_total", "counter", "", bytes, "Bytes sent."),
+    SINK_METRIC("sink_inflight_requests", "gauge", "", in_flight, "Requests sent and not answered."),
+    SINK_METRIC("sink_errors_total", "counter", ",error_type=\"outage\"", outages, "Requests that failed as a whole."),
+    SINK_METRIC(NULL, NULL, ",error_type=\"ambiguous\"", ambiguous, NULL),
+    SINK_METRIC(NULL, NULL, ",error_type=\"connection\"", failures, NULL),
+    SINK_METRIC("sink_connections_total", "counter", "", connects, "Connections made."),
 };
 
 static void sinks_metrics(struct ab_text_out *out, struct ab_engine *engine)
@@ -241,8 +250,8 @@ static void sinks_metrics(struct ab_text_out *out, struct ab_engine *engine)
 		}
 		for (int s = 0; s < engine->sink_count; s++) {
 			struct sink_sums sum = sink_sums(engine, s);
-			ab_text_add(out, "anabranch_%s{sink=\"%s\"%s} %" PRIu64 "\n", name, engine->sink[s].ops->name, metric->label,
-				    *(uint64_t *)((char *)&sum + metric->at));
+			ab_text_add(out, "anabranch_%s{sink=\"%s\"%s} %" PRIu64 "\n", name, engine->sink[s].ops->name,
+				    metric->label, *(uint64_t *)((char *)&sum + metric->at));
 		}
 	}
 	help(out, "sink_up", "gauge", "1 while a sink takes records.");
@@ -263,7 +272,8 @@ static void histogram(struct ab_text_out *out, struct ab_engine *engine, const c
 		for (int b = 0; b < AB_HIST_BUCKETS; b++) {
 			for (int l = 0; l < engine->sink[s].lanes; l++) {
 				const struct ab_hist *hist =
-					(const struct ab_hist *)((const char *)&engine->sink[s].delivery.lane[l].counts + at);
+				    (const struct ab_hist *)((const char *)&engine->sink[s].delivery.lane[l].counts +
+							     at);
 				below += ab_count_get(&hist->bucket[b]);
 				sum_ms += b == 0 ? ab_count_get(&hist->sum_ms) : 0;
 			}
@@ -299,7 +309,8 @@ char *ab_engine_view_metrics(void *arg, size_t *len, int *http_status)
 	histogram(&out, engine, "sink_request_duration_seconds", offsetof(struct ab_lane_counts, request));
 	help(&out, "commits_total", "counter", "Commits of positions to Kafka.");
 	ab_text_add(&out, "anabranch_commits_total{outcome=\"ok\"} %" PRIu64 "\n", ab_count_get(&engine->commits));
-	ab_text_add(&out, "anabranch_commits_total{outcome=\"failed\"} %" PRIu64 "\n", ab_count_get(&engine->commit_failures));
+	ab_text_add(&out, "anabranch_commits_total{outcome=\"failed\"} %" PRIu64 "\n",
+		    ab_count_get(&engine->commit_failures));
 	help(&out, "source_rebalances_total", "counter", "Assignments and revocations.");
 	ab_text_add(&out, "anabranch_source_rebalances_total %" PRIu64 "\n", ab_count_get(&engine->rebalances));
 	help(&out, "contents", "gauge", "Contents in the cache.");
@@ -321,10 +332,13 @@ char *ab_engine_view_ready(void *arg, size_t *len, int *http_status)
 		running += engine->sink[s].state == AB_STATE_RUNNING;
 	bool ready = engine->assigned && running > 0;
 	*http_status = ready ? 200 : 503;
-	ab_text_add(&out, "%s\n", !ready ? "not ready" : running == engine->sink_count ? "ready" : "ready, not every sink takes part");
+	ab_text_add(&out, "%s\n",
+		    !ready                          ? "not ready"
+		    : running == engine->sink_count ? "ready"
+						    : "ready, not every sink takes part");
 	if (!engine->assigned)
-		ab_text_add(&out, "kafka: no partitions assigned yet (topic %s, group %s)\n", engine->config->events_topic,
-			    engine->config->group_id);
+		ab_text_add(&out, "kafka: no partitions assigned yet (topic %s, group %s)\n",
+			    engine->config->events_topic, engine->config->group_id);
 	for (int s = 0; s < engine->sink_count; s++)
 		ab_text_add(&out, "%s: %s%s%s\n", engine->sink[s].ops->name, state_names[engine->sink[s].state],
 			    engine->sink[s].why[0] ? ": " : "", engine->sink[s].why);

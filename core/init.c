@@ -14,7 +14,7 @@
 #include "io/kafka_admin.h"
 #include "io/source.h"
 
-#define MESSAGE_MARGIN_BYTES (1024 * 1024)	/* a dead letter is the record with its headers */
+#define MESSAGE_MARGIN_BYTES (1024 * 1024) /* a dead letter is the record with its headers */
 
 struct init {
 	const struct ab_config *config;
@@ -105,7 +105,8 @@ static int find_first(struct init *init, const char *from)
 		return first_of_group(init, from + 6);
 	bool earliest = strcmp(from, "earliest") == 0, latest = strcmp(from, "latest") == 0;
 	if (!earliest && !latest && !parse_time(from, &time_ms)) {
-		fprintf(stderr, "--from %s: want earliest, latest, group:NAME, or a time such as 2026-11-24T10:00:00Z\n", from);
+		fprintf(stderr,
+			"--from %s: want earliest, latest, group:NAME, or a time such as 2026-11-24T10:00:00Z\n", from);
 		return AB_EXIT_USAGE;
 	}
 	for (int p = 0; p < init->partition_count; p++) {
@@ -114,7 +115,9 @@ static int find_first(struct init *init, const char *from)
 			fprintf(stderr, "kafka: the offsets of partition %d cannot be had\n", p);
 			return AB_EXIT_UNAVAILABLE;
 		}
-		init->first[p] = earliest ? first : latest ? next : ab_source_offset_at(init->source, (uint16_t)p, time_ms);
+		init->first[p] = earliest ? first
+				 : latest ? next
+					  : ab_source_offset_at(init->source, (uint16_t)p, time_ms);
 		if (init->first[p] < 0)
 			return AB_EXIT_UNAVAILABLE;
 	}
@@ -138,9 +141,13 @@ static int load_committed(struct init *init)
 		init->committed[p] = committed[p].offset;
 		init->has_commit[p] = committed[p].offset >= 0;
 		if (init->has_commit[p] && result == AB_EXIT_OK &&
-		    ab_positions_read(&init->positions[p], committed[p].offset, committed[p].metadata) != AB_POSITIONS_OK) {
-			fprintf(stderr, "group %s has an offset in partition %d that this program did not commit: choose another "
-				"GROUP_ID, or delete the group first\n", init->config->group_id, p);
+		    ab_positions_read(&init->positions[p], committed[p].offset, committed[p].metadata) !=
+			AB_POSITIONS_OK) {
+			fprintf(
+			    stderr,
+			    "group %s has an offset in partition %d that this program did not commit: choose another "
+			    "GROUP_ID, or delete the group first\n",
+			    init->config->group_id, p);
 			result = AB_EXIT_CONFIG;
 		}
 		free(committed[p].metadata);
@@ -219,8 +226,10 @@ static int commit(struct init *init)
 		return AB_EXIT_OK;
 	}
 	if (!ab_source_commit(init->source, list, count, true) || init->commit_error[0]) {
-		fprintf(stderr, "kafka: the positions of group %s could not be committed: %s; is an engine of this group still "
-			"running?\n", init->config->group_id, init->commit_error[0] ? init->commit_error : "no answer");
+		fprintf(stderr,
+			"kafka: the positions of group %s could not be committed: %s; is an engine of this group still "
+			"running?\n",
+			init->config->group_id, init->commit_error[0] ? init->commit_error : "no answer");
 		return AB_EXIT_UNAVAILABLE;
 	}
 	printf("kafka: group %s begins at", init->config->group_id);
@@ -254,8 +263,10 @@ static int run_steps(struct init *init, const char *from)
 
 	init->partition_count = ab_source_partitions(init->source);
 	if (init->partition_count <= 0 || init->partition_count > AB_PARTITIONS_MAX) {
-		fprintf(stderr, init->partition_count == 0 ? "kafka: topic %s does not exist\n"
-							   : "kafka: no answer, or more partitions than one engine holds (topic %s)\n",
+		fprintf(stderr,
+			init->partition_count == 0
+			    ? "kafka: topic %s does not exist\n"
+			    : "kafka: no answer, or more partitions than one engine holds (topic %s)\n",
 			init->config->events_topic);
 		return AB_EXIT_UNAVAILABLE;
 	}

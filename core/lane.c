@@ -24,7 +24,7 @@ static void batch_clear(struct ab_batch *batch)
 
 void ab_lane_create(struct ab_lane *lane, const struct ab_lane_limits *limits)
 {
-	AB_ASSERT(limits->bytes_max >= AB_CHUNK_BYTES);		/* an empty batch takes any chunk */
+	AB_ASSERT(limits->bytes_max >= AB_CHUNK_BYTES); /* an empty batch takes any chunk */
 	AB_ASSERT(limits->item_max > 0 && limits->batch_size > 0);
 
 	memset(lane, 0, sizeof *lane);
@@ -59,7 +59,7 @@ void ab_lane_reset(struct ab_lane *lane)
 	lane->filling_full = false;
 	for (int p = 0; p < AB_PARTITIONS_MAX; p++) {
 		lane->accepted[p] = -1;
-		atomic_store_explicit(&lane->position[p], -1, memory_order_release);		/* [N1] */
+		atomic_store_explicit(&lane->position[p], -1, memory_order_release); /* [N1] */
 	}
 }
 
@@ -67,7 +67,7 @@ void ab_lane_begin(struct ab_lane *lane, uint16_t p, int64_t next)
 {
 	AB_ASSERT(p < AB_PARTITIONS_MAX && lane->accepted[p] < 0 && next >= 0);
 	lane->accepted[p] = next;
-	atomic_store_explicit(&lane->position[p], next, memory_order_release);			/* [N1] */
+	atomic_store_explicit(&lane->position[p], next, memory_order_release); /* [N1] */
 }
 
 /* Extends the batch's range of a partition, or begins it. */
@@ -89,12 +89,12 @@ static void add(struct ab_batch *batch, struct ab_record *record)
 	struct ab_item *item = &batch->item[batch->item_count++];
 
 	*item = (struct ab_item){
-		.offset = record->offset,
-		.commit_ts_ms = record->commit_ts_ms,
-		.at = batch->bytes_used,
-		.len = record->len,
-		.partition = record->partition,
-		.outcome = AB_OUTCOME_PENDING,
+	    .offset = record->offset,
+	    .commit_ts_ms = record->commit_ts_ms,
+	    .at = batch->bytes_used,
+	    .len = record->len,
+	    .partition = record->partition,
+	    .outcome = AB_OUTCOME_PENDING,
 	};
 	memcpy(batch->bytes + batch->bytes_used, ab_record_bytes(record), record->len);
 	batch->bytes_used += record->len;
@@ -149,7 +149,7 @@ static enum ab_lane_next next_when_idle(const struct ab_lane *lane, int64_t now_
 	if (batch->item_count >= limits->batch_size || lane->filling_full || lane->draining)
 		return AB_LANE_START;
 	if (batch->item_count == 0 && !limits->stores_positions)
-		return AB_LANE_START;	/* costs no request */
+		return AB_LANE_START; /* costs no request */
 
 	int64_t due = batch->oldest_ns + (batch->item_count > 0 ? limits->linger_ns : limits->cover_linger_ns);
 	if (now_ns >= due)
@@ -244,7 +244,7 @@ enum ab_lane_state ab_lane_settle(struct ab_lane *lane, int64_t now_ns)
 	}
 	if (again)
 		wait_backoff(lane, now_ns);
-	else if (atomic_load_explicit(&lane->dead_acked, memory_order_acquire) != lane->dead_sent)	/* [N2] */
+	else if (atomic_load_explicit(&lane->dead_acked, memory_order_acquire) != lane->dead_sent) /* [N2] */
 		lane->state = AB_LANE_DEAD_LETTERS;
 	else
 		finish(lane);
@@ -268,7 +268,7 @@ void ab_lane_lost(struct ab_lane *lane, int64_t now_ns)
 
 int64_t ab_lane_position(const struct ab_lane *lane, uint16_t p)
 {
-	return atomic_load_explicit(&lane->position[p], memory_order_acquire);			/* [N1] */
+	return atomic_load_explicit(&lane->position[p], memory_order_acquire); /* [N1] */
 }
 
 uint32_t ab_lane_held(const struct ab_lane *lane)

@@ -79,12 +79,12 @@ void ab_link_seal(struct ab_link *link, const uint16_t *partition, int count, co
 	for (int i = 0; i < count; i++) {
 		uint16_t p = partition[i];
 		if (link->covered[p] < 0 || next[p] <= link->covered[p])
-			continue;	/* not this lane's, or re-reading what it has already been given */
+			continue; /* not this lane's, or re-reading what it has already been given */
 		chunk->range[chunk->range_count++] =
-			(struct ab_range){.partition = p, .first = link->covered[p], .next = next[p]};
+		    (struct ab_range){.partition = p, .first = link->covered[p], .next = next[p]};
 		link->covered[p] = next[p];
 	}
-	if (chunk->range_count == 0) {	/* nothing new: all its records are below what the lane was given before */
+	if (chunk->range_count == 0) { /* nothing new: all its records are below what the lane was given before */
 		ab_link_discard(link);
 		return;
 	}

@@ -8,8 +8,8 @@
 #include "core/clock.h"
 
 #define LINE_MAX_BYTES 2048
-#define RECENT 8
-#define REPEAT_NS AB_NS_PER_S
+#define RECENT         8
+#define REPEAT_NS      AB_NS_PER_S
 
 static struct {
 	pthread_mutex_t mutex;
@@ -31,7 +31,8 @@ static void write_line(const char *line, unsigned held_back)
 	gmtime_r(&now.tv_sec, &tm);
 	strftime(time_text, sizeof time_text, "%Y-%m-%dT%H:%M:%S", &tm);
 	if (held_back > 0)
-		fprintf(stderr, "%s.%03ldZ %s (and %u times more)\n", time_text, now.tv_nsec / 1000000, line, held_back);
+		fprintf(stderr, "%s.%03ldZ %s (and %u times more)\n", time_text, now.tv_nsec / 1000000, line,
+			held_back);
 	else
 		fprintf(stderr, "%s.%03ldZ %s\n", time_text, now.tv_nsec / 1000000, line);
 }

@@ -27,10 +27,12 @@ size_t ab_memory_bound_print(const struct ab_config *config, FILE *to)
 		struct ab_lane_limits limits = ab_delivery_limits(config, ops);
 		size_t lanes = (size_t)ab_delivery_lanes(config, ops);
 		links += lanes * (size_t)workers * ab_link_bytes();
-		snprintf(of, sizeof of, "%zu lanes, batches of %u records and %u bytes, two each", lanes, limits.item_max,
-			 limits.bytes_max);
-		sum += line(to, ops->name, lanes * (ab_lane_bytes(&limits) + sizeof(struct ab_delivery_lane) +
-					  ops->lane_bytes(config, limits.item_max, limits.bytes_max)), of);
+		snprintf(of, sizeof of, "%zu lanes, batches of %u records and %u bytes, two each", lanes,
+			 limits.item_max, limits.bytes_max);
+		sum += line(to, ops->name,
+			    lanes * (ab_lane_bytes(&limits) + sizeof(struct ab_delivery_lane) +
+				     ops->lane_bytes(config, limits.item_max, limits.bytes_max)),
+			    of);
 	}
 	snprintf(of, sizeof of, "%d chunks of %d bytes from each worker to each lane", AB_LINK_CHUNKS, AB_CHUNK_BYTES);
 	sum += line(to, "chunks", links, of);
@@ -39,7 +41,8 @@ size_t ab_memory_bound_print(const struct ab_config *config, FILE *to)
 		 config->content_capacity > 0 ? "" : ", four times CONTENT_ROWS; by the rows found at start");
 	sum += line(to, "content cache", ab_cache_bytes(capacity), of);
 	int sources = 2 + ab_sinks_count(config);
-	snprintf(of, sizeof of, "librdkafka's queues: shared reader, contents, and one for each sink reading by itself");
+	snprintf(of, sizeof of,
+		 "librdkafka's queues: shared reader, contents, and one for each sink reading by itself");
 	sum += line(to, "Kafka", ab_source_bytes(config, sources), of);
 	return line(to, "sum", sum, "");
 }

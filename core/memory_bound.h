@@ -3,5 +3,5 @@
 
 #include "core/config.h"
 
-/* Prints a line per part and the sum; what depends on the host (workers, contents) is said. Returns the sum in bytes. */
+/* Prints a line per part and the sum; says what depends on the host (workers, contents). Returns the sum in bytes. */
 size_t ab_memory_bound_print(const struct ab_config *config, FILE *to);

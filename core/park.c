@@ -21,8 +21,8 @@ void ab_park_destroy(struct ab_park *park)
 
 void ab_park_sleep(struct ab_park *park, int64_t timeout_ns)
 {
-	atomic_store(&park->asleep, 1);				/* [K1] */
-	if (atomic_load(&park->pending) == 0) {			/* [K2] */
+	atomic_store(&park->asleep, 1); /* [K1] */
+	if (atomic_load(&park->pending) == 0) { /* [K2] */
 		struct timespec timeout = {timeout_ns / 1000000000, timeout_ns % 1000000000};
 		struct pollfd fd = {.fd = park->fd, .events = POLLIN};
 		ppoll(&fd, 1, timeout_ns < 0 ? NULL : &timeout, NULL);
@@ -38,9 +38,9 @@ void ab_park_sleep(struct ab_park *park, int64_t timeout_ns)
 
 void ab_park_wake(struct ab_park *park)
 {
-	if (atomic_exchange(&park->pending, 1) != 0)		/* [K2] already woken, not yet seen */
+	if (atomic_exchange(&park->pending, 1) != 0) /* [K2] already woken, not yet seen */
 		return;
-	if (atomic_load(&park->asleep)) {			/* [K1] */
+	if (atomic_load(&park->asleep)) { /* [K1] */
 		const uint64_t one = 1;
 		ssize_t n = write(park->fd, &one, sizeof one);
 		(void)n;

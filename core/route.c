@@ -4,11 +4,9 @@
 #include <string.h>
 
 static const char *const names[AB_ROUTE_COUNT] = {
-	[AB_ROUTE_ID] = "id",
-	[AB_ROUTE_CONTENT_ID] = "content_id",
-	[AB_ROUTE_USER_ID] = "user_id",
-	[AB_ROUTE_EVENT_TYPE] = "event_type",
-	[AB_ROUTE_DEVICE] = "device",
+    [AB_ROUTE_ID] = "id",           [AB_ROUTE_CONTENT_ID] = "content_id",
+    [AB_ROUTE_USER_ID] = "user_id", [AB_ROUTE_EVENT_TYPE] = "event_type",
+    [AB_ROUTE_DEVICE] = "device",
 };
 
 const char *ab_route_key_name(enum ab_route_key key)

@@ -30,6 +30,6 @@ enum ab_route_key ab_sinks_key(const struct ab_config *config, const struct ab_s
 		field = config->bigquery_key_by;
 
 	enum ab_route_key key = ab_route_key_parse(field);
-	AB_ASSERT(key != AB_ROUTE_COUNT);	/* the configuration's FIELD type knows the same names */
+	AB_ASSERT(key != AB_ROUTE_COUNT); /* the configuration's FIELD type knows the same names */
 	return key;
 }

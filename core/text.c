@@ -47,7 +47,7 @@ static int open_fds(void)
 	while (readdir(folder) != NULL)
 		count++;
 	closedir(folder);
-	return count - 3;	/* ".", ".." and the folder itself */
+	return count - 3; /* ".", ".." and the folder itself */
 }
 
 void ab_text_process_metrics(struct ab_text_out *out)
@@ -66,7 +66,7 @@ void ab_text_process_metrics(struct ab_text_out *out)
 	getrlimit(RLIMIT_NOFILE, &limit);
 	ab_text_add(out, "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total %.6f\n",
 		    (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-		    (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
+			(double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
 	ab_text_add(out, "# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes %ld\n",
 		    pages * sysconf(_SC_PAGESIZE));
 	ab_text_add(out, "# TYPE process_open_fds gauge\nprocess_open_fds %d\n", open_fds());

@@ -164,7 +164,7 @@ void ab_worker_start(struct ab_worker *worker)
 		CPU_ZERO(&set);
 		CPU_SET((size_t)worker->cpu, &set);
 		if (pthread_setaffinity_np(worker->thread, sizeof set, &set) != 0)
-			worker->cpu = -1;	/* not allowed here: control says so once */
+			worker->cpu = -1; /* not allowed here: control says so once */
 	}
 }
 

@@ -130,7 +130,7 @@ void ab_worker_set_reader(struct ab_worker *worker, int r, struct ab_source *sou
 /* Standing still. Releases the records a reader holds; they are read again from what its sinks were given. */
 void ab_worker_clear_reader(struct ab_worker *worker, int r);
 
-/* Standing still. The least offset of partition p that some lane of sink s has not been given; -1: not its partition. */
+/* Standing still. The least offset of partition p that some lane of sink s was not given; -1: not its partition. */
 int64_t ab_worker_given(const struct ab_worker *worker, int s, uint16_t p);
 
 /* The chunk of a lane was taken: the worker may be waiting for it. Any thread. */

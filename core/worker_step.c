@@ -76,7 +76,8 @@ void ab_worker_step_leave(struct ab_worker *worker)
 		for (uint32_t l = 0; l < sink->lanes && sink->reader >= 0; l++) {
 			if (!can)
 				ab_link_discard(&sink->link[l]);
-			else if (has_uncovered(worker, sink, &sink->link[l]) && ab_link_room(&sink->link[l], 0, UINT32_MAX))
+			else if (has_uncovered(worker, sink, &sink->link[l]) &&
+				 ab_link_room(&sink->link[l], 0, UINT32_MAX))
 				seal(worker, sink, &sink->link[l], now_ns);
 			else
 				ab_link_discard(&sink->link[l]);
@@ -96,7 +97,8 @@ static void decode_one(struct ab_worker *worker, struct ab_source_record *record
 			 (long long)worker->config->record_max_bytes);
 		return;
 	}
-	worker->result[i] = ab_decode_event(worker->decoder, record->value, record->value_len, event, &worker->reason[i]);
+	worker->result[i] =
+	    ab_decode_event(worker->decoder, record->value, record->value_len, event, &worker->reason[i]);
 	event->partition = record->partition;
 	event->offset = record->offset;
 	event->kafka_ts_ms = record->timestamp_ms;
@@ -116,7 +118,7 @@ static int decode_window(struct ab_worker *worker, struct ab_worker_reader *read
 			continue;
 		decode_one(worker, record, i);
 		if (worker->result[i] == AB_DECODE_FULL)
-			break;		/* the scratch is empty again for the next window, which begins here */
+			break; /* the scratch is empty again for the next window, which begins here */
 		if (worker->result[i] == AB_DECODE_EVENT && (worker->event[i].has & AB_HAS_CONTENT_ID))
 			ab_cache_prefetch(worker->cache, worker->event[i].content_id);
 	}
@@ -161,8 +163,8 @@ static enum ab_step enrich(struct ab_worker *worker, struct ab_worker_reader *re
 
 static size_t room_for(const struct ab_event *event)
 {
-	size_t text = event->content_id_json.len + event->user_id_json.len + event->event_type_json.len +
-		      event->device_json.len;
+	size_t text =
+	    event->content_id_json.len + event->user_id_json.len + event->event_type_json.len + event->device_json.len;
 
 	if (event->content_type != NULL)
 		text += event->content_type->json.len;
@@ -170,8 +172,8 @@ static size_t room_for(const struct ab_event *event)
 }
 
 /* Room for the event in every sink of the reader, or in none: what is sealed here covers only what came before. */
-static bool make_room(struct ab_worker *worker, int r, const struct ab_event *event, size_t room, struct ab_chunk **chunk,
-		      int64_t now_ns)
+static bool make_room(struct ab_worker *worker, int r, const struct ab_event *event, size_t room,
+		      struct ab_chunk **chunk, int64_t now_ns)
 {
 	for (int s = 0; s < worker->sink_count; s++) {
 		struct ab_worker_sink *sink = &worker->sink[s];
@@ -195,16 +197,16 @@ static void send_letter(struct ab_worker *worker, const char *sink, const struct
 			const char *code, const char *reason)
 {
 	const struct ab_dead_letter letter = {
-		.sink = sink,
-		.topic = worker->config->events_topic,
-		.partition = record->partition,
-		.offset = record->offset,
-		.timestamp_ms = record->timestamp_ms,
-		.code = code,
-		.reason = reason,
-		.reason_len = strlen(reason),
-		.value = record->value,
-		.value_len = record->value_len,
+	    .sink = sink,
+	    .topic = worker->config->events_topic,
+	    .partition = record->partition,
+	    .offset = record->offset,
+	    .timestamp_ms = record->timestamp_ms,
+	    .code = code,
+	    .reason = reason,
+	    .reason_len = strlen(reason),
+	    .value = record->value,
+	    .value_len = record->value_len,
 	};
 	const struct ab_dead_letter_owner owner = {&worker->dead_acked, ab_worker_wake, worker};
 
@@ -224,10 +226,10 @@ static void encode(struct ab_worker *worker, struct ab_worker_sink *sink, struct
 	switch (sink->ops->encode(sink->sink, event, ab_record_bytes(to), room, &len, &reason)) {
 	case AB_ENCODE_RECORD:
 		*to = (struct ab_record){
-			.offset = event->offset,
-			.commit_ts_ms = event->has & AB_HAS_COMMIT_TS ? event->commit_ts_ms : 0,
-			.len = (uint32_t)len,
-			.partition = event->partition,
+		    .offset = event->offset,
+		    .commit_ts_ms = event->has & AB_HAS_COMMIT_TS ? event->commit_ts_ms : 0,
+		    .len = (uint32_t)len,
+		    .partition = event->partition,
 		};
 		ab_link_append(chunk, to);
 		ab_count_add(&sink->events, 1);
@@ -242,7 +244,8 @@ static void encode(struct ab_worker *worker, struct ab_worker_sink *sink, struct
 	}
 }
 
-static void reject(struct ab_worker *worker, int r, const struct ab_source_record *record, const struct ab_reason *reason)
+static void reject(struct ab_worker *worker, int r, const struct ab_source_record *record,
+		   const struct ab_reason *reason)
 {
 	ab_count_add(&worker->counts.rejected[reason->code], 1);
 	for (int s = 0; s < worker->sink_count; s++) {
@@ -260,8 +263,8 @@ static enum ab_step process_event(struct ab_worker *worker, int r, struct ab_eve
 
 	if (room > AB_RECORD_ENCODED_MAX_BYTES) {
 		struct ab_reason reason = {.code = AB_REJECT_TOO_LARGE};
-		snprintf(reason.text, sizeof reason.text, "its fields have %zu bytes, more than a sink takes (%d)", room,
-			 AB_RECORD_ENCODED_MAX_BYTES);
+		snprintf(reason.text, sizeof reason.text, "its fields have %zu bytes, more than a sink takes (%d)",
+			 room, AB_RECORD_ENCODED_MAX_BYTES);
 		reject(worker, r, record, &reason);
 		return AB_STEP_DONE;
 	}
@@ -286,7 +289,8 @@ static void skip(struct ab_worker *worker, int r, ab_count *count)
 	}
 }
 
-static enum ab_step process_data(struct ab_worker *worker, int r, int i, struct ab_source_record *record, int64_t now_ns)
+static enum ab_step process_data(struct ab_worker *worker, int r, int i, struct ab_source_record *record,
+				 int64_t now_ns)
 {
 	switch (worker->result[i]) {
 	case AB_DECODE_EVENT:
@@ -312,7 +316,7 @@ static void trouble(struct ab_worker *worker, enum ab_worker_trouble what, int r
 	worker->trouble_partition = record->partition;
 	worker->trouble_reader = r;
 	worker->trouble_offset = record->offset;
-	atomic_store_explicit(&worker->trouble, what, memory_order_release);		/* [W1] */
+	atomic_store_explicit(&worker->trouble, what, memory_order_release); /* [W1] */
 }
 
 /* A record by which the log can be known again after a restart. */
@@ -320,14 +324,14 @@ static void take_sample(struct ab_worker *worker, const struct ab_source_record 
 {
 	uint16_t p = record->partition;
 
-	if (atomic_load_explicit(&worker->sampled[p], memory_order_acquire) != 0)	/* [W2] */
+	if (atomic_load_explicit(&worker->sampled[p], memory_order_acquire) != 0) /* [W2] */
 		return;
 	worker->sample[p] = (struct ab_fingerprint){
-		.offset = record->offset,
-		.timestamp_ms = record->timestamp_ms,
-		.crc = ab_crc32c(record->value, record->value ? record->value_len : 0),
+	    .offset = record->offset,
+	    .timestamp_ms = record->timestamp_ms,
+	    .crc = ab_crc32c(record->value, record->value ? record->value_len : 0),
 	};
-	atomic_store_explicit(&worker->sampled[p], 1, memory_order_release);		/* [W2] */
+	atomic_store_explicit(&worker->sampled[p], 1, memory_order_release); /* [W2] */
 }
 
 static enum ab_step process(struct ab_worker *worker, int r, int i, struct ab_source_record *record, int64_t now_ns)

@@ -18,7 +18,7 @@ static enum ab_topic_result result_of(rd_kafka_event_t *event, char *error)
 		return AB_TOPIC_FAILED;
 	}
 	const rd_kafka_topic_result_t **topics =
-		rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
+	    rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
 	AB_ASSERT(count == 1);
 	switch (rd_kafka_topic_result_error(topics[0])) {
 	case RD_KAFKA_RESP_ERR_NO_ERROR:

@@ -10,10 +10,16 @@
 static PGconn *connect_to(const struct ab_config *config, char *error)
 {
 	char port[16];
-	const char *const names[] = {"host", "port", "dbname", "user", "password", "connect_timeout",
-				     "application_name", NULL};
-	const char *const values[] = {config->postgres_host, port, config->postgres_db, config->postgres_user,
-				      config->postgres_password, CONNECT_TIMEOUT_S, "anabranch", NULL};
+	const char *const names[] = {
+	    "host", "port", "dbname", "user", "password", "connect_timeout", "application_name", NULL};
+	const char *const values[] = {config->postgres_host,
+				      port,
+				      config->postgres_db,
+				      config->postgres_user,
+				      config->postgres_password,
+				      CONNECT_TIMEOUT_S,
+				      "anabranch",
+				      NULL};
 
 	snprintf(port, sizeof port, "%" PRId64, (int64_t)config->postgres_port);
 	PGconn *conn = PQconnectdbParams(names, values, 0);

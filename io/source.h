@@ -75,7 +75,7 @@ void ab_source_close(struct ab_source *source);
 /* Serves callbacks for at most timeout_ms. */
 void ab_source_poll(struct ab_source *source, int timeout_ms);
 
-/* Reads these partitions from these offsets; partition p goes to worker p % worker_count. Replaces what was assigned. */
+/* Reads these partitions from these offsets; partition p goes to worker p % worker_count. Replaces the last ones. */
 bool ab_source_assign(struct ab_source *source, const uint16_t *partition, const int64_t *offset, int count,
 		      char *error);
 void ab_source_unassign(struct ab_source *source);
@@ -103,7 +103,7 @@ int ab_source_partitions(struct ab_source *source);
 
 /* First and next offset of a partition; false when they are not known now. */
 bool ab_source_bounds(struct ab_source *source, uint16_t partition, int64_t *first, int64_t *next);
-/* The first offset of a record not older than time_ms (its timestamp); the end when there is none; -1: not known now. */
+/* The first offset of a record not older than time_ms, or the end when there is none; -1: not known now. */
 int64_t ab_source_offset_at(struct ab_source *source, uint16_t partition, int64_t time_ms);
 /* As librdkafka saw them in its last fetch: free of cost; -1 when unknown. */
 void ab_source_cached_bounds(struct ab_source *source, uint16_t partition, int64_t *first, int64_t *next);

@@ -12,9 +12,9 @@
 #include "core/clock.h"
 #include "io/kafka_conf.h"
 
-#define DRAIN_MAX 1024
-#define COMMIT_WAIT_MS 2000		/* the longest a revoke or a stop waits for its commit */
-#define BROKER_WAIT_MS 5000		/* the longest a question to the broker may take */
+#define DRAIN_MAX      1024
+#define COMMIT_WAIT_MS 2000 /* the longest a revoke or a stop waits for its commit */
+#define BROKER_WAIT_MS 5000 /* the longest a question to the broker may take */
 
 struct ab_source {
 	rd_kafka_t *rk;
@@ -40,7 +40,7 @@ static void say(struct ab_source *source, const char *what, const char *text)
 static void log_cb(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
 	(void)facility;
-	if (level <= 4)		/* warnings and worse */
+	if (level <= 4) /* warnings and worse */
 		say(rd_kafka_opaque(rk), "librdkafka", text);
 }
 
@@ -136,8 +136,8 @@ static rd_kafka_conf_t *configure(struct ab_source *source, const struct ab_conf
 }
 
 static struct ab_source *open_source(const struct ab_config *config, const char *topic, const char *group, bool member,
-				     const struct ab_source_callbacks *callbacks, const int *worker_fd, int worker_count,
-				     char *error)
+				     const struct ab_source_callbacks *callbacks, const int *worker_fd,
+				     int worker_count, char *error)
 {
 	AB_ASSERT(worker_count > 0 && worker_count <= AB_WORKERS_MAX);
 	struct ab_source *source = calloc(1, sizeof *source);
@@ -211,7 +211,8 @@ static void serve_admin(struct ab_source *source)
 
 	while ((event = rd_kafka_queue_poll(source->admin, 0)) != NULL) {
 		if (rd_kafka_event_error(event))
-			say(source, "a group's mirrored offsets could not be committed", rd_kafka_event_error_string(event));
+			say(source, "a group's mirrored offsets could not be committed",
+			    rd_kafka_event_error_string(event));
 		rd_kafka_event_destroy(event);
 	}
 }
@@ -234,7 +235,8 @@ void ab_source_poll(struct ab_source *source, int timeout_ms)
 	} while (ab_monotonic_ns() < end_ns);
 }
 
-bool ab_source_assign(struct ab_source *source, const uint16_t *partition, const int64_t *offset, int count, char *error)
+bool ab_source_assign(struct ab_source *source, const uint16_t *partition, const int64_t *offset, int count,
+		      char *error)
 {
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(count);
 
@@ -281,14 +283,15 @@ int ab_source_drain(struct ab_source *source, int worker, struct ab_source_recor
 {
 	rd_kafka_message_t *message[DRAIN_MAX];
 
-	ssize_t count = rd_kafka_consume_batch_queue(source->worker[worker], 0, message, (size_t)(max < DRAIN_MAX ? max : DRAIN_MAX));
+	ssize_t count = rd_kafka_consume_batch_queue(source->worker[worker], 0, message,
+						     (size_t)(max < DRAIN_MAX ? max : DRAIN_MAX));
 	for (ssize_t i = 0; i < count; i++) {
 		rd_kafka_message_t *m = message[i];
 		record[i] = (struct ab_source_record){
-			.kind = kind_of(m->err),
-			.partition = (uint16_t)m->partition,
-			.offset = m->offset,
-			.handle = m,
+		    .kind = kind_of(m->err),
+		    .partition = (uint16_t)m->partition,
+		    .offset = m->offset,
+		    .handle = m,
 		};
 		if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
 			record[i].error = rd_kafka_message_errstr(m);
@@ -315,10 +318,10 @@ static rd_kafka_topic_partition_list_t *commit_list(struct ab_source *source, co
 
 	for (int i = 0; i < count; i++) {
 		rd_kafka_topic_partition_t *one =
-			rd_kafka_topic_partition_list_add(list, source->topic, commit[i].partition);
+		    rd_kafka_topic_partition_list_add(list, source->topic, commit[i].partition);
 		one->offset = commit[i].offset;
 		if (commit[i].metadata != NULL) {
-			one->metadata = strdup(commit[i].metadata);	/* freed by librdkafka with the list */
+			one->metadata = strdup(commit[i].metadata); /* freed by librdkafka with the list */
 			one->metadata_size = strlen(commit[i].metadata);
 		}
 	}
@@ -352,8 +355,8 @@ bool ab_source_committed(struct ab_source *source, struct ab_committed *committe
 	for (int i = 0; i < list->cnt && result == 0; i++) {
 		result = list->elems[i].err;
 		committed[i].offset = list->elems[i].offset >= 0 ? list->elems[i].offset : -1;
-		committed[i].metadata = strndup(list->elems[i].metadata ? list->elems[i].metadata : "",
-						list->elems[i].metadata_size);
+		committed[i].metadata =
+		    strndup(list->elems[i].metadata ? list->elems[i].metadata : "", list->elems[i].metadata_size);
 	}
 	rd_kafka_topic_partition_list_destroy(list);
 	if (result)

@@ -8,9 +8,9 @@
 
 #include "core/base.h"
 
-#define PAGES_MAX 8
+#define PAGES_MAX       8
 #define CONNECTIONS_MAX 16
-#define TIMEOUT_S 5
+#define TIMEOUT_S       5
 
 struct ab_http_server {
 	struct MHD_Daemon *daemon;
@@ -62,7 +62,8 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *connection, cons
 struct ab_http_server *ab_http_server_start(const char *host, int port, const struct ab_http_page *page, int page_count)
 {
 	struct ab_http_server *server = calloc(1, sizeof *server);
-	struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *address = NULL;
+	struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE},
+			*address = NULL;
 	char service[16];
 
 	AB_ASSERT(server != NULL && page_count <= PAGES_MAX);
@@ -70,9 +71,10 @@ struct ab_http_server *ab_http_server_start(const char *host, int port, const st
 	server->page_count = page_count;
 	snprintf(service, sizeof service, "%d", port);
 	if (getaddrinfo(host, service, &hints, &address) == 0) {
-		server->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL, 0, NULL, NULL, answer, server,
-						  MHD_OPTION_SOCK_ADDR, address->ai_addr, MHD_OPTION_CONNECTION_LIMIT,
-						  CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S, MHD_OPTION_END);
+		server->daemon =
+		    MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL, 0, NULL, NULL, answer, server,
+				     MHD_OPTION_SOCK_ADDR, address->ai_addr, MHD_OPTION_CONNECTION_LIMIT,
+				     CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S, MHD_OPTION_END);
 		freeaddrinfo(address);
 	}
 	if (server->daemon == NULL) {

@@ -18,5 +18,6 @@ struct ab_http_page {
 struct ab_http_server;
 
 /* NULL with errno set. GET /healthz is answered always: the process lives. */
-struct ab_http_server *ab_http_server_start(const char *host, int port, const struct ab_http_page *page, int page_count);
+struct ab_http_server *ab_http_server_start(const char *host, int port, const struct ab_http_page *page,
+					    int page_count);
 void ab_http_server_stop(struct ab_http_server *server);

@@ -8,8 +8,8 @@
 
 #include "io/kafka_conf.h"
 
-#define POLL_MS 100
-#define PRODUCER_MESSAGE_MAX_BYTES "16777216"	/* the topic's own bound decides, not the client's */
+#define POLL_MS                    100
+#define PRODUCER_MESSAGE_MAX_BYTES "16777216" /* the topic's own bound decides, not the client's */
 
 struct ab_dead_letters {
 	rd_kafka_t *rk;
@@ -24,7 +24,7 @@ struct ab_dead_letters {
 struct letter {
 	struct ab_dead_letter_owner owner;
 	char key[512];
-	rd_kafka_headers_t *headers;	/* a copy for a second try without the value */
+	rd_kafka_headers_t *headers; /* a copy for a second try without the value */
 };
 
 static void letter_free(struct letter *letter)
@@ -33,15 +33,16 @@ static void letter_free(struct letter *letter)
 	free(letter);
 }
 
-static rd_kafka_resp_err_t produce(struct ab_dead_letters *letters, struct letter *letter, const void *value, size_t len)
+static rd_kafka_resp_err_t produce(struct ab_dead_letters *letters, struct letter *letter, const void *value,
+				   size_t len)
 {
 	rd_kafka_headers_t *headers = rd_kafka_headers_copy(letter->headers);
 	rd_kafka_resp_err_t error = rd_kafka_producev(
-		letters->rk, RD_KAFKA_V_TOPIC(letters->topic), RD_KAFKA_V_KEY(letter->key, strlen(letter->key)),
-		RD_KAFKA_V_VALUE((void *)(uintptr_t)value, len), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-		RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(letter), RD_KAFKA_V_END);
+	    letters->rk, RD_KAFKA_V_TOPIC(letters->topic), RD_KAFKA_V_KEY(letter->key, strlen(letter->key)),
+	    RD_KAFKA_V_VALUE((void *)(uintptr_t)value, len), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+	    RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(letter), RD_KAFKA_V_END);
 
-	if (error)	/* on success librdkafka owns the headers */
+	if (error) /* on success librdkafka owns the headers */
 		rd_kafka_headers_destroy(headers);
 	return error;
 }
@@ -77,7 +78,7 @@ static void delivered(rd_kafka_t *rk, const rd_kafka_message_t *message, void *o
 		letter_free(letter);
 		return;
 	}
-	if (atomic_load(&letters->stop)) {	/* never acked, so the record is read again after the next start */
+	if (atomic_load(&letters->stop)) { /* never acked, so the record is read again after the next start */
 		letter_free(letter);
 		return;
 	}
@@ -87,8 +88,10 @@ static void delivered(rd_kafka_t *rk, const rd_kafka_message_t *message, void *o
 	again = too_large(message->err) ? produce_without_value(letters, letter, message->len)
 					: produce(letters, letter, message->payload, message->len);
 	if (again) {
-		snprintf(line, sizeof line, "dead letters: %s is lost to %s for now (%s): its partition waits; restart to "
-			 "read it again", letter->key, letters->topic, rd_kafka_err2str(again));
+		snprintf(line, sizeof line,
+			 "dead letters: %s is lost to %s for now (%s): its partition waits; restart to "
+			 "read it again",
+			 letter->key, letters->topic, rd_kafka_err2str(again));
 		letters->on_log(line);
 		letter_free(letter);
 	}

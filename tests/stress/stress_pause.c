@@ -1,4 +1,4 @@
-/* tests/stress/stress_pause.c — control changes a thread's state while it stands still, ten thousand times. For TSan. */
+/* tests/stress/stress_pause.c — control changes a thread's state while it stands still, ten thousand times. */
 #include <sched.h>
 
 #include "core/park.h"

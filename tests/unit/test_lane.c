@@ -10,8 +10,12 @@ static struct ab_chunk chunk;
 static void setup_with(bool stores_positions)
 {
 	const struct ab_lane_limits limits = {
-		.batch_size = 4, .item_max = 8, .bytes_max = AB_CHUNK_BYTES, .linger_ns = 100, .cover_linger_ns = 1000,
-		.stores_positions = stores_positions,
+	    .batch_size = 4,
+	    .item_max = 8,
+	    .bytes_max = AB_CHUNK_BYTES,
+	    .linger_ns = 100,
+	    .cover_linger_ns = 1000,
+	    .stores_positions = stores_positions,
 	};
 	ab_lane_create(&lane, &limits);
 	ab_lane_begin(&lane, 0, 10);

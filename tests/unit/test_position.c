@@ -1,4 +1,4 @@
-/* tests/unit/test_position.c */
+/* tests/unit/test_position.c — see core/position.h for the promises. */
 #include "core/position.h"
 
 #include <criterion/criterion.h>
@@ -7,10 +7,11 @@
 static struct ab_positions sample(void)
 {
 	struct ab_positions positions = {
-		.cluster = "abc-123", .fingerprint = {.offset = 99, .timestamp_ms = 1795475954587, .crc = 4294967295u},
-		.sink_count = 2,
-		.sink = {{.sink = "redis", .key = "content_id", .lanes = 3, .next = {110, 100, 105}},
-			 {.sink = "elasticsearch", .key = "id", .lanes = 1, .next = {2000}}},
+	    .cluster = "abc-123",
+	    .fingerprint = {.offset = 99, .timestamp_ms = 1795475954587, .crc = 4294967295u},
+	    .sink_count = 2,
+	    .sink = {{.sink = "redis", .key = "content_id", .lanes = 3, .next = {110, 100, 105}},
+		     {.sink = "elasticsearch", .key = "id", .lanes = 1, .next = {2000}}},
 	};
 	return positions;
 }
@@ -21,7 +22,8 @@ Test(position, reads_back_what_it_wrote)
 	char text[AB_POSITION_TEXT_MAX_BYTES];
 
 	cr_assert_gt(ab_positions_write(&written, 100, text, sizeof text), 0);
-	cr_assert_str_eq(text, "ab1 abc-123 99:1795475954587:4294967295 redis/3/content_id=10,0,5 elasticsearch/1/id=1900");
+	cr_assert_str_eq(text,
+			 "ab1 abc-123 99:1795475954587:4294967295 redis/3/content_id=10,0,5 elasticsearch/1/id=1900");
 	cr_assert_eq(ab_positions_read(&read, 100, text), AB_POSITIONS_OK);
 	cr_assert_eq(read.sink_count, 2);
 	cr_assert_eq(read.sink[0].next[2], 105);
@@ -50,10 +52,21 @@ Test(position, of_the_largest_engine_fits_kafkas_bound)
 Test(position, takes_nothing_for_its_own_that_it_did_not_write)
 {
 	static const char *const foreign[] = {
-		"checkpoint-17", "ab1", "ab1 ", "ab1 c 1:2:3", "ab1 c 1:2 redis/1/id=0", "ab1 c 1:2:3 redis/0/id=",
-		"ab1 c 1:2:3 redis/33/id=0", "ab1 c 1:2:3 redis/2/id=0", "ab1 c 1:2:3 redis/1/id=-1", "ab1 c 1:2:3 redis/1/id=0,1",
-		"ab1 c 1:2:3 redis/1/=0", "ab1 c 1:2:3 redis/1/id=99999999999999999999", "ab1 c 1:2:4294967296 redis/1/id=0",
-		"ab1 c 1:2:3 a/1/id=0 b/1/id=0 c/1/id=0 d/1/id=0 e/1/id=0", "ab2 c 1:2:3 redis/1/id=0",
+	    "checkpoint-17",
+	    "ab1",
+	    "ab1 ",
+	    "ab1 c 1:2:3",
+	    "ab1 c 1:2 redis/1/id=0",
+	    "ab1 c 1:2:3 redis/0/id=",
+	    "ab1 c 1:2:3 redis/33/id=0",
+	    "ab1 c 1:2:3 redis/2/id=0",
+	    "ab1 c 1:2:3 redis/1/id=-1",
+	    "ab1 c 1:2:3 redis/1/id=0,1",
+	    "ab1 c 1:2:3 redis/1/=0",
+	    "ab1 c 1:2:3 redis/1/id=99999999999999999999",
+	    "ab1 c 1:2:4294967296 redis/1/id=0",
+	    "ab1 c 1:2:3 a/1/id=0 b/1/id=0 c/1/id=0 d/1/id=0 e/1/id=0",
+	    "ab2 c 1:2:3 redis/1/id=0",
 	};
 	struct ab_positions read;
 

@@ -12,11 +12,11 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#define SCHEDULES 1000
+#define SCHEDULES  1000
 #define PARTITIONS 2
-#define RECORDS 300
-#define SINKS 2
-#define LANES 3
+#define RECORDS    300
+#define SINKS      2
+#define LANES      3
 
 static uint64_t random_state;
 
@@ -31,9 +31,9 @@ static uint32_t draw(uint32_t below)
 
 /* What survives a crash of the engine. */
 static struct {
-	int64_t stored[LANES][PARTITIONS];			/* sink 0's own positions */
+	int64_t stored[LANES][PARTITIONS]; /* sink 0's own positions */
 	int applied[SINKS][PARTITIONS][RECORDS];
-	int64_t committed[SINKS][LANES][PARTITIONS];		/* the commit's metadata */
+	int64_t committed[SINKS][LANES][PARTITIONS]; /* the commit's metadata */
 	unsigned duplicates, crashes, lost;
 } world;
 
@@ -42,7 +42,7 @@ static struct {
 	struct ab_link link[SINKS][LANES];
 	struct ab_lane lane[SINKS][LANES];
 	bool in_flight[SINKS][LANES];
-	int64_t next[SINKS][PARTITIONS];			/* each sink's reader; the same one when they share */
+	int64_t next[SINKS][PARTITIONS]; /* each sink's reader; the same one when they share */
 	int reader[SINKS];
 	int64_t now_ns;
 } engine;
@@ -111,7 +111,7 @@ static void read_one(uint16_t p)
 			chunk[s] = ab_link_room(link, 64, 5);
 		}
 		if (chunk[s] == NULL)
-			return;		/* back-pressure */
+			return; /* back-pressure */
 	}
 	for (int s = 0; s < SINKS; s++) {
 		if (!is_hole(p, offset)) {
@@ -160,7 +160,7 @@ static void apply(int s, int l)
 		if (batch->item[i].outcome != AB_OUTCOME_PENDING)
 			continue;
 		if (s == 1 && *applied > 0)
-			world.duplicates++;	/* a version conflict */
+			world.duplicates++; /* a version conflict */
 		else
 			(*applied)++;
 	}
@@ -172,25 +172,24 @@ static void reply(int s, int l)
 	uint32_t what = draw(10);
 
 	engine.in_flight[s][l] = false;
-	if (what == 0) {			/* lost before it got there */
+	if (what == 0) { /* lost before it got there */
 		ab_lane_lost(lane, engine.now_ns);
 		world.lost++;
 		return;
 	}
-	if (what == 1) {			/* refused as a whole */
+	if (what == 1) { /* refused as a whole */
 		ab_lane_outage(lane, engine.now_ns);
 		return;
 	}
 	apply(s, l);
-	if (what == 2) {			/* applied, and the answer lost */
+	if (what == 2) { /* applied, and the answer lost */
 		ab_lane_lost(lane, engine.now_ns);
 		world.lost++;
 		return;
 	}
 	for (uint32_t i = 0; i < lane->sending->item_count; i++) {
 		if (lane->sending->item[i].outcome == AB_OUTCOME_PENDING)
-			lane->sending->item[i].outcome =
-				s == 1 && draw(8) == 0 ? AB_OUTCOME_RETRY : AB_OUTCOME_ACKED;
+			lane->sending->item[i].outcome = s == 1 && draw(8) == 0 ? AB_OUTCOME_RETRY : AB_OUTCOME_ACKED;
 	}
 	ab_lane_settle(lane, engine.now_ns);
 }
@@ -296,8 +295,9 @@ static void run_schedule(uint64_t seed)
 	for (int s = 0; s < SINKS; s++) {
 		for (int p = 0; p < PARTITIONS; p++) {
 			for (int64_t o = 0; o < RECORDS; o++)
-				cr_assert_eq(world.applied[s][p][o], is_hole(p, o) ? 0 : 1, "seed %llu: sink %d %d:%lld applied %d times",
-					     (unsigned long long)seed, s, p, (long long)o, world.applied[s][p][o]);
+				cr_assert_eq(world.applied[s][p][o], is_hole(p, o) ? 0 : 1,
+					     "seed %llu: sink %d %d:%lld applied %d times", (unsigned long long)seed, s,
+					     p, (long long)o, world.applied[s][p][o]);
 		}
 	}
 }
@@ -308,8 +308,11 @@ Test(simulation, every_record_takes_effect_once_in_a_thousand_schedules, .timeou
 
 	for (int s = 0; s < SINKS; s++) {
 		for (int l = 0; l < LANES; l++) {
-			const struct ab_lane_limits limits = {.batch_size = 6, .item_max = 12, .bytes_max = AB_CHUNK_BYTES,
-							      .linger_ns = 30000000, .cover_linger_ns = 60000000,
+			const struct ab_lane_limits limits = {.batch_size = 6,
+							      .item_max = 12,
+							      .bytes_max = AB_CHUNK_BYTES,
+							      .linger_ns = 30000000,
+							      .cover_linger_ns = 60000000,
 							      .stores_positions = s == 0};
 			ab_link_create(&engine.link[s][l]);
 			ab_lane_create(&engine.lane[s][l], &limits);

@@ -1,0 +1,127 @@
+/* core/main.c — the program: reads the command line, loads the configuration, does what was asked.
+ *
+ * Threads: main, which becomes the engine's control thread.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "core/cli.h"
+#include "core/config_print.h"
+#include "core/engine.h"
+#include "core/init.h"
+#include "core/memory_bound.h"
+#include "core/version.h"
+
+static struct ab_config config;
+static struct ab_config_problems problems;
+
+/* The first signal asks for the orderly stop, the second one stops at once: positions are exact either way. */
+static void on_signal(int number)
+{
+	if (ab_engine_signals++ > 0)
+		_exit(128 + number);
+}
+
+static void catch_signals(void)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	signal(SIGPIPE, SIG_IGN); /* a closed connection is an error of write, not the end */
+}
+
+static enum ab_config_result load(const struct ab_cli *cli)
+{
+	const struct ab_config_sources sources = {
+	    .file = cli->env_file, .environment = environ, .set = cli->set, .set_count = cli->set_count};
+
+	return ab_config_load(&config, &sources, &problems);
+}
+
+static int check(enum ab_config_result result, enum ab_cli_format format)
+{
+	char *bound = NULL;
+	size_t bound_len = 0, bytes = 0;
+	FILE *memory = open_memstream(&bound, &bound_len);
+
+	AB_ASSERT(memory != NULL);
+	if (result == AB_CONFIG_OK)
+		bytes = ab_memory_bound_print(&config, memory);
+	fclose(memory);
+	if (format == AB_CLI_JSON) {
+		ab_config_print_check_json(&problems, bytes, result == AB_CONFIG_OK ? bound : NULL, stdout);
+	} else {
+		ab_config_print_problems(&problems, AB_CONFIG_NOTE, stdout);
+		fputs(bound, stdout);
+		ab_config_print_sum(&problems, stdout);
+	}
+	free(bound);
+	return result == AB_CONFIG_OK ? AB_EXIT_OK : AB_EXIT_CONFIG;
+}
+
+static int show(const struct ab_cli *cli)
+{
+	if (cli->doc == AB_CLI_DOC_MARKDOWN)
+		ab_config_doc_markdown(stdout);
+	else if (cli->doc == AB_CLI_DOC_ENV)
+		ab_config_doc_env(stdout);
+	else if (cli->format == AB_CLI_JSON)
+		ab_config_print_json(&config, cli->show_origin, stdout);
+	else
+		ab_config_print_env(&config, cli->show_origin, stdout);
+	return AB_EXIT_OK;
+}
+
+/* The commands that need a valid configuration. */
+static int configured(const struct ab_cli *cli)
+{
+	enum ab_config_result result = load(cli);
+
+	if (cli->command == AB_CLI_CHECK)
+		return check(result, cli->format);
+	ab_config_print_problems(&problems, AB_CONFIG_WARNING, stderr);
+	if (result != AB_CONFIG_OK) {
+		ab_config_print_sum(&problems, stderr);
+		return AB_EXIT_CONFIG;
+	}
+	if (cli->command == AB_CLI_CONFIG)
+		return show(cli);
+	if (cli->command == AB_CLI_INIT)
+		return ab_init_run(&config, cli->from ? cli->from : "earliest");
+	catch_signals();
+	return ab_engine_run(&config);
+}
+
+static int help(const struct ab_cli *cli)
+{
+	if (ab_cli_help(cli->topic, stdout))
+		return AB_EXIT_OK;
+	fprintf(stderr, "anabranch: no help about '%s'; see anabranch help\n", cli->topic);
+	return AB_EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	struct ab_cli cli;
+
+	setvbuf(stderr, NULL, _IOLBF, 0);
+	if (ab_cli_parse(&cli, argc, argv) != AB_CLI_OK) {
+		fprintf(stderr, "anabranch: %s\n", cli.error);
+		return AB_EXIT_USAGE;
+	}
+	switch (cli.command) {
+	case AB_CLI_NONE:
+		ab_cli_help(NULL, stderr);
+		return AB_EXIT_USAGE;
+	case AB_CLI_HELP:
+		return help(&cli);
+	case AB_CLI_VERSION:
+		ab_version_print(stdout);
+		return AB_EXIT_OK;
+	default:
+		return configured(&cli);
+	}
+}
