@@ -127,7 +127,8 @@ static void read_event_ts(struct ab_arguments *a, const char *text, struct ab_pr
 		}
 	}
 	ab_problem(problems,
-		"--event-ts: want a time in UTC and microseconds per event, such as 2026-01-31T12:00:00Z,1000, got \"%s\"", text);
+		"--event-ts: want a time in UTC and microseconds per event, such as 2026-01-31T12:00:00Z,1000, got \"%s\"",
+		text);
 }
 
 static void read_count(const char *option, const char *text, uint64_t min, uint64_t max, uint64_t *value,

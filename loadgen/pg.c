@@ -248,7 +248,8 @@ static enum ab_pg_result keep_ids(struct ab_pg *pg, const struct ab_pg_job *job,
 			id = id << 8 | bytes[b];
 		/* The sequence is drawn row by row, so rising ids prove that the rows are in the order sent. */
 		if ((int64_t)id <= last)
-			return fail(pg, AB_PG_REFUSED, "PostgreSQL %s: ids of one INSERT do not rise; is id a bigserial?", pg->place);
+			return fail(pg, AB_PG_REFUSED, "PostgreSQL %s: ids of one INSERT do not rise; is id a bigserial?",
+				pg->place);
 		last = (int64_t)id;
 		pg->row_ids[(job->first_row + (uint64_t)i) & (AB_MIX_ROWS - 1)] = last;
 	}

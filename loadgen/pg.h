@@ -1,18 +1,18 @@
 /* loadgen/pg.h — several connections to PostgreSQL, each a pipeline of jobs.
  *
- * A job is what one connection does for one batch: at most one INSERT, one UPDATE and one DELETE of many rows, closed by
- * a Sync, and so one transaction. A connection holds up to AB_PG_JOBS of them; more is back-pressure (ab_pg_room()).
+ * A job is what one connection does for one batch: at most one INSERT, one UPDATE and one DELETE of many rows, closed
+ * by a Sync, and so one transaction. A connection holds up to AB_PG_JOBS; more is back-pressure (ab_pg_room()).
  *
  *     job     [insert update delete sync] [insert sync] [update sync]      answers come in this order
  *             oldest ------------------------------------> newest
  *
- * The database gives rows their ids, so an update or delete can only be sent when the answer to the row's INSERT is there
- * (ab_pg_knows()). All operations on one row go over the connection that created it: they happen in the order sent, and
- * no two connections ever wait for each other's locks.
+ * The database gives rows their ids, so an update or delete can only be sent when the answer to the row's INSERT is
+ * there (ab_pg_knows()). All operations on one row go over the connection that created it: they happen in the order
+ * sent, and no two connections ever wait for each other's locks.
  *
  * Threads: one. Memory: parameters for AB_PLAN_BATCH_ROWS_MAX rows and 9 bytes for each of AB_MIX_ROWS rows, taken at
  * start; libpq keeps what a socket has not taken yet.
- * Source: libpq 15, "Pipeline Mode": a result per statement, then NULL; after a Sync PGRES_PIPELINE_SYNC without NULL.
+ * Source: libpq 15, "Pipeline Mode": a result per statement, then NULL; after a Sync one PGRES_PIPELINE_SYNC.
  */
 #pragma once
 
@@ -26,7 +26,7 @@
 #include "loadgen/report.h"
 #include "loadgen/settings.h"
 
-/* Jobs of one connection under way: one in work, one waiting in the server's socket, and two to cover a slow wake-up. */
+/* Jobs of one connection under way: one in work, one in the server's socket, and two to cover a slow wake-up. */
 #define AB_PG_JOBS 4
 
 /* Seconds that connecting to one address may take. */

@@ -1,4 +1,4 @@
-/* loadgen/pg_contents.c — contents are inserted and looked for; before the pipelines begin, one statement at a time. */
+/* loadgen/pg_contents.c — contents are inserted and looked for, before the pipelines begin. See pg.h. */
 #include "loadgen/content.h"
 #include "loadgen/pg.h"
 

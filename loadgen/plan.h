@@ -3,8 +3,8 @@
  *     batch      0         1         2         3            rows in each: batch_rows, the last one what is left
  *     meant at   0      period    2 period  3 period
  *
- * The plan is fixed before the first row leaves and knows nothing of the database. Whoever cannot keep to it is late and
- * says how late; he neither skips a batch nor moves the following ones.
+ * The plan is fixed before the first row leaves and knows nothing of the database. A sender that cannot keep to it is
+ * late and says how late; it neither skips a batch nor moves the following ones.
  *
  * Threads: any; pure. Memory: the caller's struct.
  */

@@ -31,11 +31,13 @@ static inline uint64_t ab_random_mix(uint64_t z)
 	return z ^ (z >> 31);
 }
 
-/* Seed and stream are mixed before the index joins them, so that neighbouring seeds share no numbers. */
+/* Each of the three joins what is already mixed. Not the exclusive or of separately mixed ones: that would give
+ * content 2 of seed 1 and content 1 of seed 2 the same numbers. */
 static inline struct ab_random ab_random_start(uint64_t seed, enum ab_stream stream, uint64_t index)
 {
-	uint64_t state = ab_random_mix(seed + AB_RANDOM_GAMMA * (uint64_t)stream);
-	return (struct ab_random){.state = ab_random_mix(state ^ ab_random_mix(index + AB_RANDOM_GAMMA))};
+	uint64_t state = ab_random_mix(seed + AB_RANDOM_GAMMA);
+	state = ab_random_mix(state + (uint64_t)stream * AB_RANDOM_GAMMA);
+	return (struct ab_random){.state = ab_random_mix(state + index * AB_RANDOM_GAMMA)};
 }
 
 static inline uint64_t ab_random_next(struct ab_random *r)

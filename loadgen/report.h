@@ -1,7 +1,7 @@
 /* loadgen/report.h — what was sent, how late, and how long it took; as lines for people and as JSON.
  *
- * Two latencies, both from the time a batch was *meant* to leave: lateness ends when it leaves, commit when PostgreSQL
- * has acknowledged it. A slow database therefore shows in both, and cannot hide by slowing the generator down.
+ * Two latencies, both from the time a batch was *meant* to leave: lateness ends when it leaves, commit when
+ * PostgreSQL has acknowledged it. A slow database shows in both, and cannot hide by slowing the generator down.
  *
  * Threads: one. Memory: fixed, 4 KB a histogram.
  */
@@ -10,7 +10,7 @@
 #include "core/base.h"
 #include "loadgen/mix.h"
 
-/* A batch that leaves later than this missed its time: a timer of Linux wakes within 0.1 ms, a busy core within a few. */
+/* A batch that leaves later than this missed its time: a timer wakes within 0.1 ms, on a busy core within a few. */
 #define AB_LATE_NS INT64_C(10000000)
 
 /* Logarithmic buckets, 8 per power of two: a percentile is off by at most 12 %, and never too small. */

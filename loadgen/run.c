@@ -272,7 +272,8 @@ static enum ab_pg_result work(struct run *run, const struct ab_settings *setting
 		/* These statements do not wait in ppoll(): let signals in between them. */
 		sigset_t blocked;
 		sigprocmask(SIG_SETMASK, &run->open_signals, &blocked);
-		result = ab_pg_insert_contents(&run->pg, a->seed, a->seed_contents, &stop_asked, &run->report.contents_inserted);
+		result = ab_pg_insert_contents(
+			&run->pg, a->seed, a->seed_contents, &stop_asked, &run->report.contents_inserted);
 		sigprocmask(SIG_SETMASK, &blocked, NULL);
 	}
 	if (result != AB_PG_OK || run->plan.rows == 0 || stop_asked)
@@ -315,15 +316,18 @@ enum ab_exit ab_run(const struct ab_arguments *arguments, const struct ab_settin
 	run->arguments = arguments;
 	run->contents = arguments->seed_contents > 0 ? arguments->seed_contents : settings->content_rows;
 	run->plan = make_plan(arguments, settings);
-	run->report = (struct ab_report){.seed = arguments->seed, .contents = run->contents,
-		.connections = arguments->connections, .rate_planned = ab_plan_rate(&run->plan), .rows_planned = run->plan.rows};
+	run->report = (struct ab_report){.seed = arguments->seed,
+		.contents = run->contents,
+		.connections = arguments->connections,
+		.rate_planned = ab_plan_rate(&run->plan),
+		.rows_planned = run->plan.rows};
 	ab_mix_open(&run->mix, arguments->seed, arguments->percent);
 	take_signals(run);
 	enum ab_exit code = outcome(run, work(run, settings));
 	close_report(run);
 	if (arguments->format == AB_FORMAT_JSON)
 		ab_report_json(stdout, &run->report);
-	else
+	else if (run->pg.last_ack_ns != 0 || code == AB_EXIT_OK || run->report.contents_inserted > 0)
 		ab_report_text(stdout, &run->report);
 	ab_pg_close(&run->pg);
 	ab_mix_close(&run->mix);

@@ -1,7 +1,7 @@
 /* loadgen/run.h — one run of the generator: connect, seed contents, follow the plan, report.
  *
- * Threads: one, which owns the process: it handles SIGINT and SIGTERM. The first ends the run after the batch under way,
- * the second kills.
+ * Threads: one, which owns the process: it handles SIGINT and SIGTERM. The first ends the run after the batch under
+ * way, the second kills.
  */
 #pragma once
 
