@@ -156,7 +156,7 @@ wait_ready() {
 		progress "$service" "starting $(seconds_since "$begin") s"
 		sleep 0.2
 	done
-	progress_done "$service" "ready, $(seconds_since "$begin") s (pid $(running_pid "$service"), port $("${service}_ports" | awk 'NR == 1 { print $2 }'))"
+	progress_done "$service" "ready, $(seconds_since "$begin") s (pid $(running_pid "$service")$("${service}_ports" | awk 'NR == 1 { printf ", port %s", $2 }'))"
 }
 
 # service_failed SERVICE WHAT: the service, what happened, the last lines of its log, what to do.

@@ -85,7 +85,8 @@ tour_query() {
 		fi
 		sleep 0.5
 	done
-	paste -sd ' ' <<< "$answer" | tr -s ' ' | cut -c 1-300 | sed 's/^/      /'
+	# BigQuery sends the schema before the rows; the rows are what one wants to see.
+	paste -sd ' ' <<< "$answer" | tr -s ' ' | sed 's/^.*"rows"/… "rows"/' | cut -c 1-300 | sed 's/^/      /'
 }
 
 # What the engine says of itself: events read, acked per sink, dead letters.

@@ -41,7 +41,7 @@ kafka_start() {
 	conf=$(kafka_marker)
 	kafka_write_config "$conf" "$data"
 	if [[ ! -f $data/meta.properties ]]; then
-		kafka_tool kafka.tools.StorageTool format -t "$(kafka_tool kafka.tools.StorageTool random-uuid)" -c "$conf" \
+		kafka_tool kafka.tools.StorageTool format -t "$(kafka_cluster_id)" -c "$conf" \
 			>> "$(log_file kafka)" 2>&1 || {
 			service_failed kafka "could not format its storage"
 			return 1
@@ -52,6 +52,9 @@ kafka_start() {
 		-Dlog4j2.configurationFile="file:$AB_ROOT/stack/kafka/log4j2.properties" -cp "$(kafka_libs)/*" \
 		kafka.Kafka "$conf"
 }
+
+# Sixteen random bytes as Kafka writes them: base64 for addresses, without padding; the first is never a dash.
+kafka_cluster_id() { printf 'A%s' "$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | cut -c 2-22)"; }
 
 kafka_write_config() {
 	mkdir -p "$(dirname "$1")" "$AB_LOG_DIR"
