@@ -7,5 +7,5 @@ enum ab_exit {
 	AB_EXIT_USAGE = 64,	    /* wrong command line */
 	AB_EXIT_UNREACHABLE = 69,   /* PostgreSQL cannot be reached, or the connection broke */
 	AB_EXIT_SETTINGS = 78,	    /* a setting is invalid */
-	AB_EXIT_CUT_SHORT = 105,    /* stopped by a signal before --count or --duration was reached */
+	AB_EXIT_CUT_SHORT = 105,    /* stopped by a signal before --count, --duration or --seed-contents was reached */
 };

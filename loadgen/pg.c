@@ -12,6 +12,9 @@
 /* The names and devices of event.c are far below this. */
 #define WORD_MAX_BYTES 32
 
+/* PostgreSQL 15, appendix A. */
+#define UNDEFINED_TABLE "42P01"
+
 static const char INSERT[] =
 	"INSERT INTO engagement_events (content_id, user_id, event_type, event_ts, duration_ms, device, raw_payload) "
 	"SELECT content_id, user_id, event_type, coalesce(event_ts, now()), duration_ms, device, raw_payload "
@@ -54,18 +57,22 @@ static enum ab_pg_result unreachable(struct ab_pg *pg, PGconn *wire)
 {
 	char words[2048];
 	return fail(pg, AB_PG_UNREACHABLE,
-		"PostgreSQL %s: %s. What to do: start it, or correct POSTGRES_HOST, POSTGRES_PORT, POSTGRES_DB, POSTGRES_USER "
-		"or POSTGRES_PASSWORD in .env",
+		"PostgreSQL %s: %s\n  What to do: start it, or correct POSTGRES_HOST, POSTGRES_PORT, POSTGRES_DB, "
+		"POSTGRES_USER or POSTGRES_PASSWORD in .env",
 		pg->place, one_line(wire != NULL ? PQerrorMessage(wire) : "out of memory", words, sizeof words));
 }
 
 enum ab_pg_result ab_pg_failed(struct ab_pg *pg, PGconn *wire, const PGresult *result, const char *doing)
 {
-	char words[2048];
 	if (result == NULL || PQstatus(wire) != CONNECTION_OK)
 		return unreachable(pg, wire);
-	return fail(pg, AB_PG_REFUSED, "PostgreSQL %s refused to %s: %s", pg->place, doing,
-		one_line(PQresultErrorMessage(result), words, sizeof words));
+	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	const char *words = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+	const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
+	int no_table = state != NULL && strcmp(state, UNDEFINED_TABLE) == 0;
+	return fail(pg, AB_PG_REFUSED, "PostgreSQL %s refused to %s: %s%s%s%s", pg->place, doing,
+		words != NULL ? words : PQresultErrorMessage(result), detail != NULL ? ": " : "", detail != NULL ? detail : "",
+		no_table ? "\n  What to do: create the tables; ./run.sh start does it" : "");
 }
 
 static enum ab_pg_result connect_one(struct ab_pg *pg, struct ab_pg_connection *c, const struct ab_settings *settings)
@@ -91,7 +98,7 @@ static enum ab_pg_result prepare(struct ab_pg *pg, struct ab_pg_connection *c)
 		PGresult *result = PQprepare(c->wire, STATEMENTS[kind], text[kind], 0, NULL);
 		enum ab_pg_result outcome = AB_PG_OK;
 		if (PQresultStatus(result) != PGRES_COMMAND_OK)
-			outcome = ab_pg_failed(pg, c->wire, result, "prepare for table engagement_events");
+			outcome = ab_pg_failed(pg, c->wire, result, "prepare statements");
 		PQclear(result);
 		if (outcome != AB_PG_OK)
 			return outcome;

@@ -26,6 +26,7 @@ struct run {
 	int64_t status_ns;	/* of the last status line */
 	uint64_t status_acked;
 	int64_t give_up_ns;	/* after a stop; 0: not stopping */
+	uint8_t seeding_cut_short;
 };
 
 static volatile sig_atomic_t stop_asked;
@@ -36,20 +37,22 @@ static void ask_to_stop(int signal_number)
 	stop_asked = 1;
 }
 
-/* Blocked everywhere but in ppoll(), so that a signal between a look at the flag and the wait is not slept over.
- * SA_RESETHAND: the second signal does what it does to any program. */
-static void take_signals(struct run *run)
+/* SA_RESETHAND: the second signal does what it does to any program. */
+static void take_signals(void)
 {
-	struct sigaction action = {.sa_handler = ask_to_stop, .sa_flags = (int)SA_RESETHAND};
+	struct sigaction action = {.sa_handler = ask_to_stop, .sa_flags = (int)(SA_RESETHAND | SA_RESTART)};
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
+/* From here on they arrive in ppoll() alone, so that none between a look at the flag and the wait is slept over. */
+static void block_signals(struct run *run)
+{
 	sigset_t blocked;
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGINT);
 	sigaddset(&blocked, SIGTERM);
 	sigprocmask(SIG_BLOCK, &blocked, &run->open_signals);
-	sigdelset(&run->open_signals, SIGINT);
-	sigdelset(&run->open_signals, SIGTERM);
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
 }
 
 static void show_status(struct run *run, int64_t now_ns)
@@ -73,7 +76,7 @@ static enum ab_pg_result wait_until(struct run *run, int64_t until_ns)
 	if (stop_asked && run->give_up_ns == 0)
 		run->give_up_ns = now + AB_RUN_STOP_MAX_S * AB_LG_NS_PER_S;
 	if (result == AB_PG_OK && run->give_up_ns != 0 && now > run->give_up_ns) {
-		snprintf(run->pg.error, sizeof run->pg.error, "PostgreSQL %s has not answered for %d s after the stop. "
+		snprintf(run->pg.error, sizeof run->pg.error, "PostgreSQL %s has not answered for %d s after the stop\n  "
 			"What to do: look for locks in pg_stat_activity", run->pg.place, AB_RUN_STOP_MAX_S);
 		return AB_PG_UNREACHABLE;
 	}
@@ -212,6 +215,7 @@ static enum ab_pg_result follow_plan(struct run *run)
 {
 	enum ab_pg_result result = AB_PG_OK;
 	uint32_t rows;
+	block_signals(run);
 	run->start_ns = run->status_ns = run->pg.last_ack_ns = ab_lg_now_ns();
 	for (uint64_t batch = 0; (rows = ab_plan_rows(&run->plan, batch)) > 0; batch++) {
 		int64_t meant_ns = run->start_ns + ab_plan_time_ns(&run->plan, batch);
@@ -255,7 +259,7 @@ static enum ab_pg_result check_contents(struct run *run)
 		return result;
 	snprintf(run->pg.error, sizeof run->pg.error,
 		"%llu of the %llu contents of seed %llu are not in table content, or differ there, and events must point to "
-		"contents. What to do: run once with --seed-contents %llu, or set CONTENT_ROWS to what is there",
+		"contents\n  What to do: run once with --seed-contents %llu, or set CONTENT_ROWS to what is there",
 		(unsigned long long)missing, (unsigned long long)run->contents, (unsigned long long)run->arguments->seed,
 		(unsigned long long)run->contents);
 	return AB_PG_REFUSED;
@@ -269,12 +273,9 @@ static enum ab_pg_result work(struct run *run, const struct ab_settings *setting
 	if (result != AB_PG_OK)
 		return result;
 	if (a->seed_contents > 0) {
-		/* These statements do not wait in ppoll(): let signals in between them. */
-		sigset_t blocked;
-		sigprocmask(SIG_SETMASK, &run->open_signals, &blocked);
 		result = ab_pg_insert_contents(
 			&run->pg, a->seed, a->seed_contents, &stop_asked, &run->report.contents_inserted);
-		sigprocmask(SIG_SETMASK, &blocked, NULL);
+		run->seeding_cut_short = result == AB_PG_OK && stop_asked;
 	}
 	if (result != AB_PG_OK || run->plan.rows == 0 || stop_asked)
 		return result;
@@ -304,7 +305,7 @@ static enum ab_exit outcome(struct run *run, enum ab_pg_result result)
 		return AB_EXIT_UNREACHABLE;
 	if (result == AB_PG_REFUSED)
 		return AB_EXIT_REFUSED;
-	if (stop_asked && planned_end && run->report.rows_sent < run->plan.rows)
+	if (run->seeding_cut_short || (stop_asked && planned_end && run->report.rows_sent < run->plan.rows))
 		return AB_EXIT_CUT_SHORT;
 	return AB_EXIT_OK;
 }
@@ -322,7 +323,7 @@ enum ab_exit ab_run(const struct ab_arguments *arguments, const struct ab_settin
 		.rate_planned = ab_plan_rate(&run->plan),
 		.rows_planned = run->plan.rows};
 	ab_mix_open(&run->mix, arguments->seed, arguments->percent);
-	take_signals(run);
+	take_signals();
 	enum ab_exit code = outcome(run, work(run, settings));
 	close_report(run);
 	if (arguments->format == AB_FORMAT_JSON)
