@@ -430,6 +430,17 @@ static enum ab_decode_result read_nullable(const struct ab_json_field *row, stru
 	return result;
 }
 
+/* Of a delete in a table without REPLICA IDENTITY FULL the log holds the id alone, and Debezium fills the columns that
+ * must not be null with the defaults of their types: an empty text, the first second of 1970. That is no row. */
+static enum ab_decode_result check_filled(const struct ab_event *event, struct ab_reason *reason)
+{
+	if (event->op == AB_OP_DELETE && event->event_us == 0 && ab_token_is(event->event_type_json, "") &&
+	    event->user_id_json.at == NULL && event->device_json.at == NULL &&
+	    !(event->has & (AB_HAS_CONTENT_ID | AB_HAS_DURATION)))
+		return missing("event_ts", event->op, reason);
+	return AB_DECODE_EVENT;
+}
+
 enum ab_decode_result ab_decode_event(struct ab_decoder *decoder, const void *value, size_t len, struct ab_event *event,
 				      struct ab_reason *reason)
 {
@@ -443,6 +454,8 @@ enum ab_decode_result ab_decode_event(struct ab_decoder *decoder, const void *va
 		result = read_needed(decoder->event, event, reason);
 	if (result == AB_DECODE_EVENT)
 		result = read_nullable(decoder->event, event, reason);
+	if (result == AB_DECODE_EVENT)
+		result = check_filled(event, reason);
 	return result;
 }
 

@@ -4,9 +4,15 @@
  * {"schema":…,"payload":…} wrapper; tombstones and JSON null; op r c u d t m; __deleted; snapshot markers as text or
  * bool; times as ISO text, epoch micros or epoch millis.
  *
+ * The schema is not read, so an integer time tells its unit by its size: microseconds from 10^14 on (1973), below that
+ * milliseconds. Integers are integer tokens, exact to 64 bits. `__debezium_unavailable_value` is never data: a row that
+ * does not tell one of its columns that sinks get is rejected, since writing it would null or garble what is there. So
+ * is a delete that does not know its old row; both need REPLICA IDENTITY FULL, and the reason says so. Values that no
+ * sink gets (raw_payload) are not looked at beyond their being JSON.
+ *
  * Threads: one decoder per worker (or content) thread.
- * Memory:  taken at creation: the parser and a scratch for the few records whose padding would cross into an unmapped
- *          page. Events borrow from the record and the scratch until ab_decoder_reset().
+ * Memory:  taken at creation: the parser and a scratch for the few records whose padding would cross into the next
+ *          page (with a sanitizer: for all). Events borrow from the record and the scratch until ab_decoder_reset().
  * Limits:  records above record_bytes_max are rejected by the caller before they come here.
  */
 #pragma once
@@ -57,7 +63,7 @@ size_t ab_decoder_bytes(size_t record_bytes_max);
 enum ab_decode_result ab_decode_event(struct ab_decoder *decoder, const void *value, size_t len, struct ab_event *event,
 				      struct ab_reason *reason);
 
-/* One change of the content table. */
+/* One change of the content table. A row without __op is one that is there; of a deleted one only the id is set. */
 struct ab_content_row {
 	struct ab_uuid id;
 	bool deleted;

@@ -229,6 +229,20 @@ Test(decode, never_takes_the_word_for_an_unchanged_column_as_data)
 	cr_expect_eq(decode(text), AB_DECODE_EVENT, "a column that no sink gets may be unchanged");
 }
 
+Test(decode, tells_the_defaults_that_stand_for_an_unknown_old_row_from_a_row)
+{
+	static const char filled[] =
+		"{\"id\":1,\"content_id\":null,\"user_id\":null,\"event_type\":\"\",\"event_ts\":"
+		"\"1970-01-01T00:00:00Z\",\"duration_ms\":null,\"device\":null,\"__op\":\"%s\"}";
+	char text[512];
+	snprintf(text, sizeof text, filled, "d");
+	expect_rejected(text, AB_REJECT_MISSING_FIELD, "REPLICA IDENTITY FULL");
+	snprintf(text, sizeof text, filled, "c");
+	cr_expect_eq(decode(text), AB_DECODE_EVENT, "nobody fills an insert");
+	cr_expect_eq(decode("{\"id\":1,\"event_type\":\"\",\"event_ts\":0,\"device\":\"ios\",\"__op\":\"d\"}"),
+		     AB_DECODE_EVENT);
+}
+
 Test(decode, keeps_reasons_short_and_printable)
 {
 	char text[4000];
