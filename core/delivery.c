@@ -6,9 +6,12 @@
 
 #include "core/clock.h"
 #include "core/delivery_lane.h"
+#include "core/log.h"
 #include "core/worker.h"
 
-/* One request's bytes: an event takes about 500 in Elasticsearch's form, 600 in BigQuery's. */
+/* A record takes about 500 bytes in Elasticsearch's form, 600 in BigQuery's; in Redis' about 70 and at most 200. A
+ * batch of larger ones is closed by its bytes. */
+#define BATCH_BYTES_PER_SUM    192
 #define BATCH_BYTES_PER_ITEM 1024
 /* insertAll refuses requests above 10 MB; what it counts is larger than what is sent. */
 #define BATCH_BYTES_MAX (8 * 1024 * 1024)
@@ -66,7 +69,7 @@ struct ab_lane_limits ab_delivery_limits(const struct ab_config *config, const s
 	 * never have more than their batch size. */
 	uint64_t items =
 	    ops->stores_positions ? ab_max_u64((uint64_t)s.buffer, (uint64_t)s.batch_size) : (uint64_t)s.batch_size;
-	uint64_t bytes = ab_min_u64(items * BATCH_BYTES_PER_ITEM, BATCH_BYTES_MAX);
+	uint64_t bytes = ab_min_u64(items * (ops->stores_positions ? BATCH_BYTES_PER_SUM : BATCH_BYTES_PER_ITEM), BATCH_BYTES_MAX);
 
 	return (struct ab_lane_limits){
 	    .batch_size = (uint32_t)s.batch_size,
@@ -299,4 +302,5 @@ void ab_delivery_set_error(struct ab_delivery_sink *owner, const char *text)
 	snprintf(owner->error, sizeof owner->error, "%s", text);
 	pthread_mutex_unlock(&owner->error_mutex);
 	ab_count_add(&owner->errors, 1);
+	ab_log("%s: %s", owner->ops->name, text);
 }

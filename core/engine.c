@@ -13,7 +13,8 @@
 #include "monitor/http_server.h"
 
 #define TICK_MS                50
-#define DRAIN_MAX_NS           (10 * AB_NS_PER_S) /* what a service manager grants between SIGTERM and SIGKILL is more */
+/* Less than what service managers grant between SIGTERM and SIGKILL. */
+#define DRAIN_MAX_NS           (10 * AB_NS_PER_S)
 #define COMMIT_INTERVAL_MAX_MS 1000
 #define TOPIC_WAIT_NS          (2 * AB_NS_PER_S)
 /* From here on every sink gets a thread of its own; below it they would only take turns on the same cores. */

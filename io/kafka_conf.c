@@ -18,7 +18,8 @@ void ab_kafka_conf_set(struct ab_kafka_conf *conf, const char *name, const char 
 	if (conf->failed || rd_kafka_conf_set(conf->conf, name, value, error, sizeof error) == RD_KAFKA_CONF_OK)
 		return;
 	conf->failed = true;
-	snprintf(conf->error, sizeof conf->error, "Kafka property %s=%s: %s", name, value, error);
+	/* Without the value: it may be a secret. */
+	snprintf(conf->error, sizeof conf->error, "Kafka property %.120s: %s", name, error);
 }
 
 void ab_kafka_conf_set_int(struct ab_kafka_conf *conf, const char *name, int64_t value)

@@ -21,9 +21,6 @@
 #define AB_SINK_ERROR_MAX_BYTES 512
 #define AB_REQUEST_PIECES_MAX 4
 
-/* Where an event's lane comes from: a field of the Kafka record, never of the cache. */
-enum ab_key_field { AB_KEY_ID, AB_KEY_CONTENT_ID, AB_KEY_USER_ID, AB_KEY_EVENT_TYPE, AB_KEY_DEVICE, AB_KEY_OFFSET };
-
 /* What becomes of one event at one sink, decided by the worker. */
 enum ab_encode_result {
 	AB_ENCODE_RECORD,	/* *len bytes were written */
@@ -35,7 +32,7 @@ enum ab_encode_result {
 enum ab_reply_result {
 	AB_REPLY_MORE,		/* the answer is not complete */
 	AB_REPLY_DONE,		/* every item that was sent has its outcome */
-	AB_REPLY_AGAIN,		/* call request() again at once for the same batch (a second step, such as after a lookup) */
+	AB_REPLY_AGAIN,		/* call request() again at once for the same batch: a second step */
 	AB_REPLY_OUTAGE,	/* the sink as a whole refuses (busy, read-only, blocked, 5xx): all sent items stay
 				 * pending, back off, send again; error says what */
 	AB_REPLY_AMBIGUOUS,	/* protocol broken or cut: close the connection, tell the sink by lost(), send again */
@@ -52,7 +49,7 @@ struct ab_request {
 	bool needs_reply;	/* false: nothing has to be sent; positions may move (nothing pending) */
 };
 
-/* Counters of one lane, written by the sink thread, read by any [S1: relaxed, single writer, only ever read for people]. */
+/* Counters of one lane: the sink thread's; core publishes copies of them. */
 struct ab_sink_counts {
 	uint64_t requests, acked, retried, rejected, duplicates, outages, ambiguous, bytes;
 };
