@@ -70,7 +70,7 @@ static enum ab_cli_result unknown_command(struct ab_cli *cli, const char *word)
 
 	for (size_t i = 0; i < AB_COUNT(commands); i++)
 		names[i] = commands[i].name;
-	return unknown(cli, "command", word, names, AB_COUNT(commands), "there are run, check, config, init, version and help");
+	return unknown(cli, "command", word, names, AB_COUNT(commands), "there are run, check, config, init, version");
 }
 
 static enum ab_cli_result misplaced(struct ab_cli *cli, const char *option)
@@ -149,8 +149,8 @@ static enum ab_cli_result take_from(struct ab_cli *cli, const char *word)
 	if (!is_group && ab_time_parse(word, len, &epoch_us) == AB_TIME_OK)
 		return AB_CLI_OK;
 	const char *near = is_group ? NULL : ab_nearest(word, words, AB_COUNT(words));
-	return usage(cli, "--from %.60s: %s%s%swant earliest, latest, group:NAME, or a time such as 2026-01-31T12:00:00Z", word,
-		     near ? "did you mean " : "", near ? near : "", near ? "? I " : "");
+	return usage(cli, "--from %.60s: %s%s%swant earliest, latest, group:NAME, or a time such as 2026-01-31T12:00:00Z",
+		     word, near ? "did you mean " : "", near ? near : "", near ? "? I " : "");
 }
 
 static enum ab_cli_result take(struct ab_cli *cli, int option, char *argument)
@@ -184,7 +184,7 @@ static enum ab_cli_result take(struct ab_cli *cli, int option, char *argument)
 	}
 }
 
-/* The options of this command, for getopt_long. Short ones are known everywhere, and refused where they do not belong. */
+/* The options of this command, for getopt_long. Short ones are known everywhere, and refused by belongs(). */
 static void options_of(const struct ab_cli *cli, struct option *to)
 {
 	for (size_t i = 0; i < AB_COUNT(options); i++) {

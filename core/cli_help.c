@@ -33,9 +33,10 @@ static const char run_text[] =
 	"\n"
 	"anabranch run [-e FILE] [-s KEY=VALUE]...\n"
 	"\n"
-	"Reads Kafka and delivers to every sink until SIGTERM or SIGINT: then it drains what is under way, commits, and says\n"
-	"what each sink has received. A second signal stops at once; nothing is lost either way. A sink that is away does\n"
-	"not stop the others. Lines for people go to standard error, one of them each second with rates and lag.\n"
+	"Reads Kafka and delivers to every sink until SIGTERM or SIGINT: then it drains what is under way,\n"
+	"commits, and says what each sink has received. A second signal stops at once; nothing is lost either\n"
+	"way. A sink that is away does not stop the others. Lines for people go to standard error, one of them\n"
+	"each second with rates and lag.\n"
 	"http://METRICS_HOST:METRICS_PORT/ has /metrics, /healthz and /readyz.\n";
 
 static const char check_text[] =
@@ -45,9 +46,9 @@ static const char check_text[] =
 	"\n"
 	"anabranch check [-e FILE] [-s KEY=VALUE]... [--format text|json]\n"
 	"\n"
-	"Reads the settings as run does and says everything that is wrong: file and line, key, value, reason, and the key\n"
-	"that was most likely meant. Then the memory that run takes at start, part by part, in bytes. Nothing is connected\n"
-	"to. Exit code: 0, or 78 when there are errors; warnings and notes do not count.\n";
+	"Reads the settings as run does and says everything that is wrong: file and line, key, value, reason, and\n"
+	"the key that was most likely meant. Then the memory that run takes at start, part by part, in bytes.\n"
+	"Nothing is connected to. Exit code: 0, or 78 when there are errors; warnings and notes do not count.\n";
 
 static const char config_text[] =
 	"Examples\n"
@@ -57,8 +58,9 @@ static const char config_text[] =
 	"anabranch config [-e FILE] [-s KEY=VALUE]... [--show-origin] [--format env|json]\n"
 	"anabranch config --doc markdown|env\n"
 	"\n"
-	"Prints every setting in force, secrets masked; --show-origin puts before each where it comes from: a line of a file,\n"
-	"the environment, the command line, or the default. --doc prints docs/CONFIGURATION.md or .env.example.\n";
+	"Prints every setting in force, secrets masked; --show-origin puts before each where it comes from: a\n"
+	"line of a file, the environment, the command line, or the default. --doc prints docs/CONFIGURATION.md or\n"
+	".env.example.\n";
 
 static const char init_text[] =
 	"Examples\n"
@@ -68,15 +70,16 @@ static const char init_text[] =
 	"\n"
 	"anabranch init [-e FILE] [-s KEY=VALUE]... [--from earliest|latest|TIME|group:NAME] [-y]\n"
 	"\n"
-	"Creates the dead-letter topic, the index template, the table and its view, and the first positions of every sink.\n"
-	"What is there already stays as it is, so it may be repeated. TIME is ISO 8601 (UTC without a zone), or milliseconds\n"
-	"since 1970; the first record at or after it is the first to be delivered. -y asks nothing.\n";
+	"Creates the dead-letter topic, the index template, the table and its view, and the first positions of\n"
+	"every sink. What is there already stays as it is, so it may be repeated. TIME is ISO 8601 (UTC without a\n"
+	"zone), or milliseconds since 1970; the first record at or after it is the first to be delivered. -y asks\n"
+	"nothing.\n";
 
 static const char version_text[] =
 	"anabranch version [--format text|json]\n"
 	"\n"
-	"One line for this program, then compiler, flags, the JSON kernel this processor gets, and each library: as compiled\n"
-	"against, and as found at run time.\n";
+	"One line for this program, then compiler, flags, the JSON kernel this processor gets, and each library:\n"
+	"as compiled against, and as found at run time.\n";
 
 static const char exit_text[] =
 	"Exit codes\n"
@@ -86,7 +89,6 @@ static const char exit_text[] =
 	"   65  records are gone from Kafka that were not delivered; the log says which\n"
 	"   69  a neighbour cannot be reached\n"
 	"   70  a fault of the program itself\n"
-	"   75  not now: trying again later may work\n"
 	"   78  the settings are wrong; `anabranch check` says where\n"
 	"  130  ended by SIGINT before an orderly stop was done\n"
 	"  143  ended by SIGTERM before an orderly stop was done\n"

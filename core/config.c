@@ -194,8 +194,8 @@ static void assign_strictly(struct loader *loader, const char *key, const char *
 	if (assign(loader, key, value, origin))
 		return;
 	reason = ab_config_unsupported_key(key);
-	ab_config_report(loader->problems, AB_CONFIG_ERROR, origin, key, value, reason ? NULL : ab_config_nearest(key), "%s",
-			 reason ? reason : "no such key: `anabranch help settings` lists them all");
+	ab_config_report(loader->problems, AB_CONFIG_ERROR, origin, key, value, reason ? NULL : ab_config_nearest(key),
+			 "%s", reason ? reason : "no such key: `anabranch help settings` lists them all");
 }
 
 /* --- the sources --- */
@@ -306,13 +306,13 @@ static void load_set(struct loader *loader, const char *const *set, int count)
 static void check_secrets(const struct loader *loader)
 {
 	for (int key = 0; key < AB_CONFIG_KEYS; key++) {
+		const char *name = ab_config_entries[key].key;
 		char where[AB_PATH_MAX_BYTES + 16];
 		if (!loader->plain[key] || !loader->by_file[key])
 			continue;
 		ab_config_origin_text(loader->config->file, loader->plain_origin[key], where, sizeof where);
-		ab_config_report(loader->problems, AB_CONFIG_ERROR, loader->by_file_origin[key], ab_config_entries[key].key, NULL,
-				 NULL, "%s_FILE is given here and %s too (%.64s): remove one of them", ab_config_entries[key].key,
-				 ab_config_entries[key].key, where);
+		ab_config_report(loader->problems, AB_CONFIG_ERROR, loader->by_file_origin[key], name, NULL, NULL,
+				 "%s_FILE is given here and %s too (%.64s): remove one of them", name, name, where);
 	}
 }
 

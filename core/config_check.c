@@ -8,6 +8,8 @@
 
 static const char no_tls[] =
 	"TLS to sinks is not supported in this version: use the name alone and a plain port, such as a TLS proxy's here";
+static const char no_cluster[] =
+	"Redis Cluster is not supported in this version: use one Redis server, REDIS_HOST and REDIS_PORT";
 static const char real_bigquery[] =
 	"the real BigQuery is not supported in this version: use an emulator, BIGQUERY_HOST and BIGQUERY_PORT";
 
@@ -15,7 +17,7 @@ static const char real_bigquery[] =
 static const struct {
 	const char *part, *reason;
 } unsupported[] = {
-	{"REDIS_CLUSTER", "Redis Cluster is not supported in this version: use one Redis server, REDIS_HOST and REDIS_PORT"},
+	{"REDIS_CLUSTER", no_cluster},
 	{"REDIS_SENTINEL", "Redis Sentinel is not supported in this version: use an address that follows the primary"},
 	{"REDIS_URL", "is not a key of ours: use REDIS_HOST, REDIS_PORT, REDIS_USER and REDIS_PASSWORD"},
 	{"ELASTICSEARCH_URL", "is not a key of ours: use ELASTICSEARCH_HOST and ELASTICSEARCH_PORT"},
@@ -67,7 +69,7 @@ static void check_host(const struct ab_config *config, struct ab_config_problems
 				     "want a host without %.*s: use the name alone, and the port in %.*s_PORT",
 				     (int)ab_min_u64((uint64_t)(scheme - host) + 3, 16), host, stem, name);
 	else if (strchr(host, ',') != NULL && key == AB_KEY_REDIS_HOST)
-		ab_config_report_key(config, problems, AB_CONFIG_ERROR, key, "%s", ab_config_unsupported_key("REDIS_CLUSTER"));
+		ab_config_report_key(config, problems, AB_CONFIG_ERROR, key, "%s", no_cluster);
 	else if (strpbrk(host, ",@/ ?#[]\"'\\") != NULL)
 		ab_config_report_key(config, problems, AB_CONFIG_ERROR, key, "want one host name or address and nothing else");
 	else if (strchr(host, ':') != NULL && strchr(host, ':') == strrchr(host, ':'))
@@ -105,8 +107,8 @@ static void check_brokers(const struct ab_config *config, struct ab_config_probl
 			return;
 		}
 		if (colon == NULL || !is_port(colon + 1, (size_t)(at + len - colon - 1))) {
-			ab_config_report_key(config, problems, AB_CONFIG_ERROR, key, "%.*s has no port from 1 to 65535: want host:port",
-					     (int)ab_min_u64(len, 100), at);
+			ab_config_report_key(config, problems, AB_CONFIG_ERROR, key,
+					     "%.*s has no port from 1 to 65535: want host:port", (int)ab_min_u64(len, 100), at);
 			return;
 		}
 		at += len;
@@ -124,7 +126,8 @@ static void check_addresses(const struct ab_config *config, struct ab_config_pro
 	}
 	check_brokers(config, problems);
 	if (config->metrics_port == config->web_port)
-		ab_config_report_key(config, problems, AB_CONFIG_ERROR, AB_KEY_WEB_PORT, "METRICS_PORT is the same: use another");
+		ab_config_report_key(config, problems, AB_CONFIG_ERROR, AB_KEY_WEB_PORT,
+				     "METRICS_PORT is the same: use another");
 }
 
 /* --- settings together --- */
@@ -195,7 +198,8 @@ static void check_flags(const struct ab_config *config, struct ab_config_problem
 			ab_config_report_key(config, problems, AB_CONFIG_WARNING, key,
 					     "is accepted but has no effect, and will go: remove it. %s", entry->help);
 		else if (entry->flags & AB_CONFIG_NO_EFFECT)
-			ab_config_report_key(config, problems, AB_CONFIG_NOTE, key, "is accepted but has no effect. %s", entry->help);
+			ab_config_report_key(config, problems, AB_CONFIG_NOTE, key, "is accepted but has no effect. %s",
+					     entry->help);
 	}
 }
 
@@ -205,8 +209,8 @@ void ab_config_check(const struct ab_config *config, struct ab_config_problems *
 	check_topics(config, problems);
 	check_batch(config, problems, AB_KEY_REDIS_BATCH_SIZE, config->redis_batch_size, AB_KEY_REDIS_MAX_BUFFER_SIZE,
 		    config->redis_max_buffer_size);
-	check_batch(config, problems, AB_KEY_BIGQUERY_BATCH_SIZE, config->bigquery_batch_size, AB_KEY_BIGQUERY_MAX_BUFFER_SIZE,
-		    config->bigquery_max_buffer_size);
+	check_batch(config, problems, AB_KEY_BIGQUERY_BATCH_SIZE, config->bigquery_batch_size,
+		    AB_KEY_BIGQUERY_MAX_BUFFER_SIZE, config->bigquery_max_buffer_size);
 	check_batch(config, problems, AB_KEY_ELASTICSEARCH_BATCH_SIZE, config->elasticsearch_batch_size,
 		    AB_KEY_ELASTICSEARCH_MAX_BUFFER_SIZE, config->elasticsearch_max_buffer_size);
 	check_logins(config, problems);

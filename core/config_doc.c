@@ -34,10 +34,33 @@ static const char *flag_words(unsigned flags)
 	return "";
 }
 
+/* What a value may be, in brackets, where that says more than that it is a text. */
+static void range_words(enum ab_config_key key, char *to, size_t room)
+{
+	char range[160];
+
+	to[0] = '\0';
+	switch (ab_config_entries[key].type) {
+	case AB_TYPE_TEXT:
+	case AB_TYPE_SECRET:
+	case AB_TYPE_HOST:
+	case AB_TYPE_BROKERS:
+	case AB_TYPE_TOPIC:
+	case AB_TYPE_NAME:
+	case AB_TYPE_SINKS:
+	case AB_TYPE_CPUS:
+		return;
+	default:
+		ab_config_value_range(key, range, sizeof range);
+		snprintf(to, room, " (%s)", range);
+	}
+}
+
 /* A line that would say nothing, or that is rarely wanted, stands as a comment. */
 static bool is_commented(const struct ab_config_entry *entry)
 {
-	return entry->default_text[0] == '\0' || (entry->flags & AB_CONFIG_NO_EFFECT) != 0 || entry->group == AB_GROUP_STACK;
+	return entry->default_text[0] == '\0' || (entry->flags & AB_CONFIG_NO_EFFECT) != 0 ||
+	       entry->group == AB_GROUP_STACK;
 }
 
 void ab_config_doc_env(FILE *to)
@@ -45,8 +68,9 @@ void ab_config_doc_env(FILE *to)
 	char text[1024], range[256];
 	int group = -1;
 
-	fputs("# .env: settings of Anabranch. A line begins with its key and has no comment behind its value; a value with\n"
-	      "# blanks or characters of the shell's stands in single quotes. `anabranch check` finds every mistake at once.\n"
+	fputs("# .env: settings of Anabranch. A line begins with its key and has no comment behind its value; a value\n"
+	      "# with blanks or characters of the shell's stands in single quotes. `anabranch check` finds every\n"
+	      "# mistake at once.\n"
 	      "# This file is made by `anabranch config --doc env`; a copy of it is yours to change.\n", to);
 	for (int i = 0; i < AB_CONFIG_KEYS; i++) {
 		const struct ab_config_entry *entry = &ab_config_entries[i];
@@ -54,8 +78,8 @@ void ab_config_doc_env(FILE *to)
 			group = (int)entry->group;
 			fprintf(to, "\n# --- %s ---\n", ab_config_group_titles[group]);
 		}
-		ab_config_value_range((enum ab_config_key)i, range, sizeof range);
-		snprintf(text, sizeof text, "%s%s (%s)", flag_words(entry->flags), entry->help, range);
+		range_words((enum ab_config_key)i, range, sizeof range);
+		snprintf(text, sizeof text, "%s%s%s", flag_words(entry->flags), entry->help, range);
 		fputc('\n', to);
 		wrap("# ", text, to);
 		fputs(is_commented(entry) ? "#" : "", to);
@@ -79,9 +103,9 @@ void ab_config_doc_help(FILE *to)
 			group = (int)entry->group;
 			fprintf(to, "%s%s\n", group > 0 ? "\n" : "", ab_config_group_titles[group]);
 		}
-		ab_config_value_range((enum ab_config_key)i, range, sizeof range);
+		range_words((enum ab_config_key)i, range, sizeof range);
 		fprintf(to, "  %s=%s\n", entry->key, entry->default_text);
-		snprintf(text, sizeof text, "%s%s (%s)", flag_words(entry->flags), entry->help, range);
+		snprintf(text, sizeof text, "%s%s%s", flag_words(entry->flags), entry->help, range);
 		wrap("      ", text, to);
 	}
 	fputs("\nAny property of librdkafka\n  KAFKA_CONF_NAME=value, its name in capitals with _ for each dot\n", to);
@@ -99,38 +123,44 @@ static const char markdown_head[] =
 	"3. the process environment;\n"
 	"4. `-s KEY=VALUE`, as often as needed.\n"
 	"\n"
-	"    anabranch check -e my.env                # every mistake at once, and the memory that will be taken\n"
-	"    anabranch config -e my.env --show-origin # what is in force, and which file and line says so\n"
-	"    anabranch run -e my.env -s REDIS_PORT=6380\n"
+	"```sh\n"
+	"anabranch check -e my.env                # every mistake at once, and the memory that will be taken\n"
+	"anabranch config -e my.env --show-origin # what is in force, and which file and line says so\n"
+	"anabranch run -e my.env -s REDIS_PORT=6380\n"
+	"```\n"
 	"\n"
-	"An unknown key in the file or behind `-s` is an error that names the nearest key; the process environment may hold\n"
-	"anything. A number out of its range, a text that is too long, two settings that contradict each other: all are errors,\n"
-	"nothing is cut or corrected in silence. The exit code is then 78.\n"
+	"An unknown key in the file or behind `-s` is an error that names the nearest key; the process\n"
+	"environment may hold anything. A number out of its range, a text that is too long, two settings that\n"
+	"contradict each other: all are errors, nothing is cut or corrected in silence. The exit code is then 78.\n"
 	"\n"
 	"## The file\n"
 	"\n"
-	"`KEY=VALUE` from the first column, empty lines, and lines that begin with `#`. A value with blanks, `#` at its\n"
-	"beginning or characters of the shell's stands in single quotes: `POSTGRES_PASSWORD='p$ss word'`. This is what Docker\n"
-	"Compose, systemd (`EnvironmentFile=`), a shell (`set -a; . ./.env`) and Anabranch read alike. What they read\n"
-	"differently is refused with its line: `export`, a comment behind a value, `$` outside of single quotes, a backslash,\n"
-	"blanks around `=`, CRLF line ends. Nothing in the file is executed or replaced.\n"
+	"`KEY=VALUE` from the first column, empty lines, and lines that begin with `#`. A value with blanks, `#`\n"
+	"at its beginning or characters of the shell's stands in single quotes: `POSTGRES_PASSWORD='p$ss word'`.\n"
+	"This is what Docker Compose, systemd (`EnvironmentFile=`), a shell (`set -a; . ./.env`) and Anabranch\n"
+	"read alike. What they read differently is refused with its line: `export`, a comment behind a value, `$`\n"
+	"outside of single quotes, a backslash, blanks around `=`, CRLF line ends. Nothing in the file is\n"
+	"executed or replaced.\n"
 	"\n"
 	"## Secrets\n"
 	"\n"
-	"A key that holds a secret may be given as `KEY_FILE`, the path of a file with the secret in its only line, as Docker\n"
-	"and Kubernetes secrets and systemd credentials come. Giving both is an error. Secrets are never shown: `check` and\n"
+	"A key that holds a secret may be given as `KEY_FILE`, the path of a file with the secret in its only\n"
+	"line, as Docker and Kubernetes secrets and systemd credentials come. Giving both is an error. Secrets\n"
+	"are never shown: `check` and\n"
 	"`config` print `" AB_CONFIG_MASK "`.\n"
 	"\n"
 	"## Kafka properties\n"
 	"\n"
 	"`KAFKA_CONF_` and the name of any librdkafka property in capitals, with `_` for each dot:\n"
-	"`KAFKA_CONF_SECURITY_PROTOCOL=sasl_ssl` sets `security.protocol`. Properties with a key of their own below, and those\n"
-	"that delivery rests on (such as `enable.auto.commit`), are refused. `KAFKA_CONF_SASL_PASSWORD_FILE` works as above.\n"
+	"`KAFKA_CONF_SECURITY_PROTOCOL=sasl_ssl` sets `security.protocol`. Properties with a key of their own\n"
+	"below, and those that delivery rests on (such as `enable.auto.commit`), are refused.\n"
+	"`KAFKA_CONF_SASL_PASSWORD_FILE` works as above.\n"
 	"\n"
 	"## Not there yet\n"
 	"\n"
-	"TLS to Redis, Elasticsearch and BigQuery, the real BigQuery (only emulators), Redis Cluster and Sentinel. Asking for\n"
-	"one of them is an error at start that says what to use instead. TLS and SASL to Kafka work, by Kafka properties.\n";
+	"TLS to Redis, Elasticsearch and BigQuery, the real BigQuery (only emulators), Redis Cluster and\n"
+	"Sentinel. Asking for one of them is an error at start that says what to use instead. TLS and SASL to\n"
+	"Kafka work, by Kafka properties.\n";
 
 /* | would end a cell of a table. */
 static void cell(const char *text, FILE *to)

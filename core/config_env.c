@@ -110,7 +110,7 @@ static const char *read_value(const char *at, size_t len, struct ab_text *value)
 	if (close == NULL)
 		return "the closing quote is missing on this line";
 	if (close != at + len - 1)
-		return "there is text behind the closing quote: a value is one quoted text, and a comment has a line of its own";
+		return "text behind the closing quote: a value is one quoted text, and a comment has a line of its own";
 	*value = (struct ab_text){.at = at + 1, .len = (uint32_t)(len - 2)};
 	return quoted_error(at[0], at + 1, len - 2);
 }

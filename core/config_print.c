@@ -145,8 +145,8 @@ static void shown_text(const struct ab_config *config, enum ab_config_key key, c
 		snprintf(to, AB_CONFIG_VALUE_MAX_BYTES, "%s", AB_CONFIG_MASK);
 }
 
-static void print_line(const struct ab_config *config, bool show_origin, struct ab_config_origin origin, const char *key,
-		       const char *value, FILE *to)
+static void print_line(const struct ab_config *config, bool show_origin, struct ab_config_origin origin,
+		       const char *key, const char *value, FILE *to)
 {
 	char where[AB_PATH_MAX_BYTES + 16];
 

@@ -103,10 +103,12 @@ static enum ab_config_value_result refuse(struct ab_config_value_error *error, c
 
 static enum ab_config_value_result refuse_range(struct ab_config_value_error *error, enum ab_config_key key)
 {
+	enum ab_config_type type = ab_config_entries[key].type;
 	char range[160];
 
 	ab_config_value_range(key, range, sizeof range);
-	return refuse(error, "want %s", range);
+	return refuse(error, "want %s%s", type == AB_TYPE_INT ? "a whole number from " :
+					  type == AB_TYPE_DECIMAL ? "a number from " : "", range);
 }
 
 /* Digits of at most 18 places: no overflow, no sign, no blanks, no 0x. */
@@ -369,10 +371,10 @@ void ab_config_value_range(enum ab_config_key key, char *to, size_t room)
 	const char *unit = entry->unit;
 
 	if (entry->type == AB_TYPE_INT) {
-		snprintf(to, room, "a whole number from %" PRId64 " to %" PRId64 "%s%s", entry->min, entry->max,
+		snprintf(to, room, "%" PRId64 " to %" PRId64 "%s%s", entry->min, entry->max,
 			 *unit ? " " : "", unit);
 	} else if (entry->type == AB_TYPE_DECIMAL) {
-		snprintf(to, room, "a number from %g to %g%s%s", (double)entry->min / 1000, (double)entry->max / 1000,
+		snprintf(to, room, "%g to %g%s%s", (double)entry->min / 1000, (double)entry->max / 1000,
 			 *unit ? " " : "", unit);
 	} else if (words.count > 0) {
 		words_text(words.word, words.count, to, room);
@@ -387,6 +389,7 @@ void ab_config_value_range(enum ab_config_key key, char *to, size_t room)
 	} else if (entry->type == AB_TYPE_BROKERS) {
 		snprintf(to, room, "host:port, with commas between");
 	} else {
-		snprintf(to, room, "%s to %" PRId64 " bytes", entry->min == 0 ? "empty, or text of up" : "text of up", entry->max);
+		snprintf(to, room, "%s to %" PRId64 " bytes", entry->min == 0 ? "empty, or text of up" : "text of up",
+			 entry->max);
 	}
 }

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-#include "core/config_print.h"
 #include "core/json.h"
 
 /* Libraries whose C headers do not say: the build does, from pkg-config. */
@@ -147,8 +146,8 @@ void ab_version_print_json(FILE *to)
 	struct library libraries[LIBRARIES_MAX];
 	size_t count = list(libraries);
 
-	fprintf(to, "{\"schema_version\":1,\"version\":\"%s\",\"platform\":\"linux/%s\",\"compiler\":\"%s\",\"flags\":\"%s\"",
-		AB_VERSION, machine(), COMPILER, FLAGS);
+	fprintf(to, "{\"schema_version\":1,\"version\":\"%s\",\"platform\":\"linux/%s\"", AB_VERSION, machine());
+	fprintf(to, ",\"compiler\":\"%s\",\"flags\":\"%s\"", COMPILER, FLAGS);
 	fprintf(to, ",\"json_kernel\":\"%s\",\"libraries\":{", ab_json_kernel());
 	for (size_t i = 0; i < count; i++) {
 		fprintf(to, "%s\"%s\":{\"compiled\":\"%s\"", i > 0 ? "," : "", libraries[i].name, libraries[i].compiled);
