@@ -1,0 +1,47 @@
+"""Fixtures: the neighbours once for all tests, and a laboratory of its own for each test."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from lab import Lab  # noqa: E402
+from services import Services, stack  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def services() -> Services:
+    """Started when they are not running; left running, since starting them takes longer than most tests."""
+    stack("up")
+    stack("create")
+    return Services()
+
+
+@pytest.fixture
+def lab(services: Services, tmp_path: Path) -> Iterator[Lab]:
+    """Topics of the test's own, filled by the test."""
+    yield from closing(Lab(services, tmp_path))
+
+
+@pytest.fixture
+def source_lab(services: Services, tmp_path: Path) -> Iterator[Lab]:
+    """The connector's topics: rows come through PostgreSQL and Debezium."""
+    yield from closing(Lab(services, tmp_path, source=True))
+
+
+def closing(made: Lab) -> Iterator[Lab]:
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(autouse=True)
+def all_services_run(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that stops a service and fails must not fail the next one too."""
+    yield
+    if "services" in request.fixturenames:
+        stack("up")

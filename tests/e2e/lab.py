@@ -1,0 +1,193 @@
+"""What one test works with: its topics, its table, its engine, and the comparison of everything in the end."""
+
+import itertools
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import compare
+import oracle
+from engine import Engine, binary
+from services import CONTENT_TOPIC, EVENTS_TOPIC, Services, until
+
+NUMBERS = itertools.count(1)
+LSNS = itertools.count(1_000_000)
+SETTLED_SECONDS = 120.0
+
+
+class Lab:
+    """Redis and Elasticsearch are empty, topics, table and group are new. With source=True the topics are the
+    connector's: they keep what earlier tests wrote, which is part of what is expected."""
+
+    def __init__(self, services: Services, directory: Path, source: bool = False) -> None:
+        self.services = services
+        self.directory = directory
+        self.name = f"e2e_{os.getpid()}_{next(NUMBERS)}"
+        self.events_topic = EVENTS_TOPIC if source else f"{self.name}.events"
+        self.content_topic = CONTENT_TOPIC if source else f"{self.name}.content"
+        self.dead_letter_topic = f"{self.name}.dead"
+        self.own_topics = [] if source else [self.events_topic, self.content_topic]
+        self.bigquery = services.bigquery(self.name)
+        self.engines: list[Engine] = []
+        self.closers: list[Callable[[], None]] = []
+        self.record_max_bytes = 4194304
+        # Content versions that an event may have met besides the one in the database.
+        self.earlier_contents: oracle.Contents = {}
+        services.redis.wipe()
+        services.elasticsearch.wipe()
+        for topic in self.own_topics:
+            services.kafka.create(topic, config={"max.message.bytes": "16000000"})
+
+    def close(self) -> None:
+        for close in [*(e.close for e in self.engines), *self.closers]:
+            close()
+        for topic in [*self.own_topics, self.dead_letter_topic]:
+            self.services.kafka.delete(topic)
+        self.bigquery.drop()
+
+    # --- the engine ---------------------------------------------------------------------------------------------------
+
+    def settings(self, **changes: Any) -> dict[str, str]:
+        return self.services.environment | {
+            "EVENTS_TOPIC": self.events_topic,
+            "CONTENT_TOPIC": self.content_topic,
+            "DEAD_LETTER_TOPIC": self.dead_letter_topic,
+            "GROUP_ID": self.name,
+            "BIGQUERY_TABLE": self.name,
+        } | {name: str(value) for name, value in changes.items()}
+
+    def engine(self, **changes: Any) -> Engine:
+        engine = Engine(self.directory, self.settings(**changes))
+        self.record_max_bytes = int(engine.settings.get("RECORD_MAX_BYTES", 4194304))
+        self.engines.append(engine)
+        return engine
+
+    # --- data ---------------------------------------------------------------------------------------------------------
+
+    def generator(self, *arguments: str) -> list[str]:
+        env_file = self.directory / "generator.env"
+        wanted = ("POSTGRES_",)
+        lines = [f"{k}={v}\n" for k, v in self.services.environment.items() if k.startswith(wanted)]
+        env_file.write_text("".join(lines))
+        return [str(binary("anabranch-loadgen")), "run", "-e", str(env_file), "--quiet", *arguments]
+
+    def generate(self, *arguments: str, seconds: float = 120) -> None:
+        done = subprocess.run(self.generator(*arguments), capture_output=True, text=True, timeout=seconds)
+        assert done.returncode == 0, f"anabranch-loadgen ended with {done.returncode}: {done.stdout}{done.stderr}"
+
+    def generate_beside(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        with (self.directory / "generator.log").open("ab") as log:
+            process = subprocess.Popen(self.generator(*arguments), stdout=log, stderr=log)
+
+        def end() -> None:
+            if process.poll() is None:
+                process.terminate()
+                process.wait(20)
+
+        self.closers.append(end)
+        return process
+
+    def seed_contents(self, count: int = 2000, seed: int = 1) -> None:
+        self.generate("--seed", str(seed), "--seed-contents", str(count), "--count", "0")
+
+    def prefill(self, count: int, *arguments: str, contents: int = 2000, seed: int = 1) -> None:
+        """A backlog as the connector would have written it, its last event now."""
+        command = [
+            str(binary("bench/prefill")), "--brokers", self.services.kafka.brokers, "--topic", self.events_topic,
+            "--count", str(count), "--contents", str(contents), "--seed", str(seed), "--event-ts", "now,1000",
+            *arguments,
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, f"{' '.join(command)} ended with {done.returncode}: {done.stderr}"
+
+    def produce(self, *values: "dict[str, Any] | bytes | None") -> None:
+        """Records of one key: they stay in order, in one partition."""
+        raw = [json.dumps(v).encode() if isinstance(v, dict) else v for v in values]
+        self.services.kafka.produce(self.events_topic, [(f'{{"id":"{self.name}"}}', value) for value in raw])
+
+    def flat(self, row_id: int, op: str = "c", **changes: Any) -> dict[str, Any]:
+        """An unwrapped change of a click now, without content."""
+        now = datetime.now(timezone.utc)
+        now_ms = int(now.timestamp() * 1000)
+        return {
+            "id": row_id, "content_id": None, "user_id": "283f0000-0000-4000-8000-000000000001", "event_type": "click",
+            "event_ts": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), "duration_ms": None, "device": "ios",
+            "raw_payload": None, "__deleted": "true" if op == "d" else "false", "__op": op,
+            "__table": "engagement_events", "__ts_ms": now_ms, "__lsn": next(LSNS), "__source_ts_ms": now_ms,
+        } | changes
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+
+    def records(self) -> list[oracle.Record]:
+        return list(self.services.kafka.records(self.events_topic))
+
+    def contents(self) -> oracle.Contents:
+        found = self.services.postgres.contents()
+        for content_id, earlier in self.earlier_contents.items():
+            found[content_id] = tuple(dict.fromkeys(earlier + found.get(content_id, ())))
+        return found
+
+    def expected(self) -> oracle.Expected:
+        return oracle.expect(self.records(), self.contents(), self.record_max_bytes)
+
+    @staticmethod
+    def ends(records: list[oracle.Record]) -> dict[int, int]:
+        """Behind the last record of each partition. The log's own end is higher: transactions have markers."""
+        ends: dict[int, int] = {}
+        for record in records:
+            ends[record.partition] = max(ends.get(record.partition, 0), record.offset + 1)
+        return ends
+
+    def settle(
+        self, engine: Engine, sinks: set[str] | None = None, seconds: float = SETTLED_SECONDS,
+        records: list[oracle.Record] | None = None,
+    ) -> list[oracle.Record]:
+        """Waits until every sink has applied all that is in the topic now."""
+        records = self.records() if records is None else records
+        ends = self.ends(records)
+        names = sinks or set(oracle.SINKS)
+
+        def where() -> str:
+            found = engine.metrics()
+            positions = {name: found.positions(name) for name in names}
+            return f"the log ends at {ends}, positions are {positions}. The engine's log:\n{engine.log_tail()}"
+
+        try:
+            until("settled", seconds, lambda: engine.has_settled(ends, names))
+        except AssertionError as error:
+            raise AssertionError(f"not settled within {seconds} s: {where()}") from error
+        return records
+
+    def differences(self, records: list[oracle.Record], sinks: set[str] | None = None) -> compare.Report:
+        names = sinks or set(oracle.SINKS)
+        expected = oracle.expect(records, self.contents(), self.record_max_bytes)
+        expected.dead = {key for key in expected.dead if key[0] in names | {oracle.ALL_SINKS}}
+        report = compare.Report()
+        if "redis" in names:
+            redis = self.services.redis
+            report.merge(compare.compare_redis(expected, redis.access(), redis.engagement()))
+        if "elasticsearch" in names:
+            report.merge(compare.compare_documents(expected, self.services.elasticsearch.documents()))
+        if "bigquery" in names:
+            report.merge(compare.compare_rows(expected, self.events_topic, self.bigquery.rows()))
+            report.merge(compare.compare_view(expected, self.bigquery.exact_rows()))
+        letters = self.services.kafka.dead_letters(self.dead_letter_topic)
+        report.merge(compare.compare_dead(expected, letters))
+        return report
+
+    def assert_equal(
+        self, engine: Engine, sinks: set[str] | None = None, seconds: float = SETTLED_SECONDS
+    ) -> compare.Report:
+        """Settled, and every sink holds exactly what the log says; the metrics add up."""
+        records = self.settle(engine, sinks, seconds)
+        found = engine.metrics()
+        found.group_offset_is_a_floor()
+        found.nothing_is_unaccounted()
+        assert not engine.violations, engine.violations[:3]
+        report = self.differences(records, sinks)
+        assert report.equal, f"after {len(records)} records:\n{report}\nengine's log:\n{engine.log_tail()}"
+        return report

@@ -1,0 +1,67 @@
+"""The engine's /metrics, as numbers."""
+
+import re
+import urllib.request
+from collections.abc import Iterator
+
+LINE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
+LABEL = re.compile(r'(\w+)="([^"]*)"')
+
+
+class Metrics:
+    def __init__(self, text: str) -> None:
+        self.samples: dict[str, list[tuple[dict[str, str], float]]] = {}
+        for line in text.splitlines():
+            found = LINE.match(line)
+            if found:
+                labels = dict(LABEL.findall(found[2] or ""))
+                self.samples.setdefault(found[1], []).append((labels, float(found[3])))
+
+    def each(self, name: str, **labels: str) -> Iterator[tuple[dict[str, str], float]]:
+        for found, value in self.samples.get("anabranch_" + name, []):
+            if labels.items() <= found.items():
+                yield found, value
+
+    def sum(self, name: str, **labels: str) -> float:
+        return sum(value for _, value in self.each(name, **labels))
+
+    def acked(self, sink: str) -> float:
+        return self.sum("sink_events_total", sink=sink, outcome="acked")
+
+    def in_flight(self) -> float:
+        return self.sum("sink_inflight_requests")
+
+    def positions(self, sink: str) -> dict[int, int]:
+        return {int(labels["partition"]): int(value) for labels, value in self.each("sink_position", sink=sink)}
+
+    def committed(self) -> dict[int, int]:
+        return {int(labels["partition"]): int(value) for labels, value in self.each("committed_offset")}
+
+    def sinks(self) -> set[str]:
+        return {labels["sink"] for labels, _ in self.each("sink_up")}
+
+    def group_offset_is_a_floor(self) -> None:
+        """At any time: the group's offset is at or below every sink's position, in each partition."""
+        for sink in self.sinks():
+            positions = self.positions(sink)
+            for partition, committed in self.committed().items():
+                position = positions.get(partition, -1)
+                if position >= 0 and committed >= 0:
+                    assert committed <= position, f"{sink} is at {position} in {partition}, the group at {committed}"
+
+    def nothing_is_unaccounted(self) -> None:
+        """At rest: what was given to a sink was acknowledged or rejected, or is held."""
+        for sink in self.sinks():
+            given = self.sum("sink_given_total", sink=sink)
+            known = sum(self.sum("sink_events_total", sink=sink, outcome=o) for o in ("acked", "rejected"))
+            held = self.sum("sink_inflight_events", sink=sink)
+            assert given == known + held, f"{sink}: given {given}, acked and rejected {known}, held {held}"
+
+
+def read_metrics(port: int, seconds: float = 2.0) -> Metrics | None:
+    """None: nobody answers, which is what a killed engine does."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=seconds) as answer:
+            return Metrics(answer.read().decode())
+    except OSError:
+        return None

@@ -1,0 +1,135 @@
+"""Each neighbour fails under load; the engine is not restarted, and in the end everything is equal."""
+
+import time
+from collections import Counter
+
+import pytest
+from engine import Engine
+from lab import Lab
+from oracle import Decoder
+from services import stack, until
+
+RATE = 1500
+
+
+def wait_for_all_rows(lab: Lab, since_id: int) -> None:
+    """Every row above that id, as it stands in PostgreSQL, has its create in the log."""
+    (wanted,) = lab.services.postgres.run(
+        "SELECT count(*) FROM engagement_events WHERE id > %s", (since_id,)
+    )[0]
+
+    def there() -> bool:
+        decoder = Decoder()
+        ids, gone = set(), set()
+        for record in lab.services.kafka.records(lab.events_topic):
+            event = decoder.decode(record)
+            if event is not None and event.id > since_id:
+                (gone if event.op == "d" else ids).add(event.id)
+        return len(ids - gone) >= wanted
+
+    until(f"{wanted} rows of PostgreSQL in the log", 120, there, 2)
+
+
+def new_seed() -> str:
+    """Rows that no earlier run has written."""
+    return str(time.time_ns() % 1_000_000_000)
+
+
+def last_id(lab: Lab) -> int:
+    return int(lab.services.postgres.run("SELECT coalesce(max(id), 0) FROM engagement_events")[0][0])
+
+
+@pytest.mark.parametrize("service", ["redis", "elasticsearch", "bigquery", "kafka", "connect", "postgres"])
+def test_a_neighbour_is_killed_and_comes_back_under_load(source_lab: Lab, service: str) -> None:
+    lab = source_lab
+    lab.seed_contents()
+    engine = lab.engine()
+    engine.init()
+    engine.start()
+    process = engine.process
+    before = last_id(lab)
+    load = ["--rate", str(RATE), "--duration", "60", "--mix", "85:10:5", "--seed", new_seed()]
+    generator = lab.generate_beside(*load)
+    until("load", 40, lambda: engine.metrics().acked("redis") > 2 * RATE)
+    stack("kill", service)
+    time.sleep(3)
+    if service in ("redis", "elasticsearch", "bigquery"):
+        others_go_on(engine, service)
+    stack("up", service)
+    stack("create")
+    time.sleep(5)
+    if service == "postgres":
+        # The generator's connections are gone with the server.
+        generator.wait(30)
+        generator = lab.generate_beside("--rate", str(RATE), "--duration", "5", "--seed", new_seed())
+        generator.wait(40)
+    else:
+        generator.terminate()
+        generator.wait(20)
+    wait_for_all_rows(lab, before)
+    report = lab.assert_equal(engine, seconds=180)
+    assert engine.process is process and engine.starts == 1
+    print(f"\n{service}: rows doubled in BigQuery's table {report.duplicates}")
+
+
+def others_go_on(engine: Engine, down: str) -> None:
+    """A sink that is down must not stop the others."""
+    found = engine.metrics()
+    before = {sink: found.acked(sink) for sink in found.sinks() - {down}}
+    for sink, acked in before.items():
+        until(f"{sink} goes on while {down} is down", 10, lambda s=sink, a=acked: engine.metrics().acked(s) > a + RATE)
+
+
+def test_connect_killed_under_load_repeats_nothing(source_lab: Lab) -> None:
+    lab = source_lab
+    lab.seed_contents()
+    engine = lab.engine()
+    engine.init()
+    engine.start()
+    before = last_id(lab)
+    generator = lab.generate_beside("--rate", "3000", "--duration", "120", "--seed", new_seed())
+    for _ in range(3):
+        acked = engine.metrics().acked("redis")
+        until("load", 60, lambda a=acked: engine.metrics().acked("redis") > a + 9000)
+        stack("kill", "connect")
+        stack("up", "connect")
+    generator.terminate()
+    generator.wait(20)
+    wait_for_all_rows(lab, before)
+    decoder = Decoder()
+    events = [decoder.decode(r) for r in lab.services.kafka.records(lab.events_topic)]
+    created = Counter(e.id for e in events if e is not None and e.id > before and e.op in ("c", "r"))
+    written = sum(1 for _ in lab.services.kafka.records(lab.events_topic, "read_uncommitted"))
+    print(f"\n{len(created)} rows; the log holds {written - len(events)} records of aborted transactions besides")
+    assert [row_id for row_id, times in created.items() if times > 1] == []
+    lab.assert_equal(engine)
+
+
+@pytest.mark.parametrize("absent", ["redis", "elasticsearch", "bigquery"])
+def test_a_sink_that_is_absent_at_start_joins_when_it_appears(lab: Lab, absent: str) -> None:
+    lab.seed_contents()
+    lab.prefill(20_000)
+    engine = lab.engine()
+    engine.init()
+    stack("down", absent)
+    engine.start()
+    others = {"redis", "elasticsearch", "bigquery"} - {absent}
+    lab.settle(engine, others)
+    assert absent in engine.get("readyz")[1]
+    lab.prefill(10_000, "--update-share", "10", seed=2)
+    lab.settle(engine, others)
+    stack("up", absent)
+    lab.assert_equal(engine)
+
+
+def test_a_sink_that_was_never_there_is_prepared_when_it_appears(lab: Lab) -> None:
+    """A BigQuery emulator that is still being built when the pipeline is made for the first time."""
+    lab.seed_contents()
+    lab.prefill(5_000)
+    engine = lab.engine()
+    stack("down", "bigquery")
+    engine.command("init", "-y", check=False)
+    engine.start()
+    lab.settle(engine, {"redis", "elasticsearch"})
+    stack("up", "bigquery")
+    lab.assert_equal(engine)

@@ -1,0 +1,70 @@
+"""An orderly stop and a hurried one."""
+
+import signal
+import time
+
+from lab import Lab
+from services import stack, until
+
+
+def test_sigterm_drains_says_what_each_sink_received_and_loses_nothing(lab: Lab) -> None:
+    lab.seed_contents()
+    lab.prefill(200_000)
+    engine = lab.engine()
+    engine.init()
+    engine.start()
+    until("load", 30, lambda: engine.metrics().acked("redis") > 5000 and engine.metrics().in_flight() > 0, 0.02)
+    assert engine.stop() < 10
+    rows = lab.bigquery.count(lab.name)
+    assert engine.received("redis") == lab.services.redis.counted()
+    assert engine.received("bigquery") == rows
+    assert engine.received("elasticsearch") == lab.services.elasticsearch.count()
+    # What was received is committed: the next life repeats nothing.
+    engine.start()
+    report = lab.assert_equal(engine)
+    assert report.duplicates == 0
+    assert engine.metrics().sum("duplicates_total") == 0
+
+
+def test_a_second_signal_stops_at_once(lab: Lab) -> None:
+    lab.seed_contents()
+    lab.prefill(100_000)
+    engine = lab.engine()
+    engine.init()
+    engine.start()
+    until("load", 30, lambda: engine.metrics().in_flight() > 0, 0.02)
+    engine.signal(signal.SIGTERM)
+    engine.signal(signal.SIGTERM)
+    begin = time.monotonic()
+    engine.wait_end(2)
+    assert time.monotonic() - begin < 1
+    engine.start()
+    lab.assert_equal(engine)
+
+
+def test_it_stops_in_time_while_a_sink_does_not_answer(lab: Lab) -> None:
+    lab.seed_contents()
+    lab.prefill(20_000)
+    engine = lab.engine()
+    engine.init()
+    engine.start()
+    lab.settle(engine)
+    stack("down", "elasticsearch")
+    lab.prefill(20_000, seed=2)
+    lab.settle(engine, {"redis", "bigquery"})
+    assert engine.stop() < 12
+    stack("up", "elasticsearch")
+    engine.start()
+    lab.assert_equal(engine)
+
+
+def test_after_a_stop_at_rest_nothing_is_read_again(lab: Lab) -> None:
+    lab.prefill(1000)
+    engine = lab.engine(ENRICH_ON_MISS="unknown")
+    engine.init()
+    engine.start()
+    lab.settle(engine)
+    engine.stop()
+    engine.start()
+    lab.assert_equal(engine)
+    assert engine.metrics().sum("source_records_total") == 0
