@@ -46,7 +46,7 @@ class Connection:
         except OSError:
             pass
         if not self.held:
-            self.shut(self.server)
+            self.shut(self.server, socket.SHUT_WR)
 
     def downwards(self) -> None:
         try:
@@ -59,7 +59,9 @@ class Connection:
                 self.client.sendall(data)
         except OSError:
             pass
-        self.shut(self.client)
+        # The other thread waits in recv(), which keeps the socket open: wake it, then close it for good.
+        self.shut(self.client, socket.SHUT_RD)
+        self.shut(self.server, socket.SHUT_RDWR)
         self.client.close()
         self.server.close()
 
@@ -74,9 +76,9 @@ class Connection:
             pass
 
     @staticmethod
-    def shut(which: socket.socket) -> None:
+    def shut(which: socket.socket, how: int) -> None:
         try:
-            which.shutdown(socket.SHUT_WR)
+            which.shutdown(how)
         except OSError:
             pass
 
