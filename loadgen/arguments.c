@@ -67,11 +67,11 @@ void ab_arguments_help(FILE *to)
 		"  --help, --version\n"
 		"\n"
 		"Settings: default, then file, then process environment, then -s\n"
-		"  EVENT_INTERVAL_SECONDS=1 BATCH_SIZE=50 CONTENT_ROWS=5000 POSTGRES_HOST=localhost POSTGRES_PORT=5432\n"
+		"  EVENT_INTERVAL_SECONDS=1 BATCH_SIZE=50 CONTENT_ROWS=5000 POSTGRES_HOST=127.0.0.1 POSTGRES_PORT=5432\n"
 		"  POSTGRES_DB=streaming_db POSTGRES_USER=streaming_user POSTGRES_PASSWORD POSTGRES_PASSWORD_FILE\n"
 		"\n"
 		"Exit codes: 0 done; 1 PostgreSQL refused something; 64 wrong command line; 69 PostgreSQL not reachable;\n"
-		"  78 wrong setting; 105 stopped by a signal before --count or --duration was reached\n",
+		"  78 wrong setting; 105 stopped by a signal before --count, --duration or --seed-contents was reached\n",
 		to);
 }
 

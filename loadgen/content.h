@@ -9,8 +9,8 @@
 
 #include "core/base.h"
 
-/* Bound of --seed-contents and CONTENT_ROWS: an engine holds ten million in 400 MB; more is a typing error. */
-#define AB_GEN_CONTENTS_MAX 10000000
+/* Bound of --seed-contents and CONTENT_ROWS: more than any catalogue; the engine has the same bound. */
+#define AB_GEN_CONTENTS_MAX 100000000
 
 #define AB_GEN_CONTENT_TYPES 16
 

@@ -258,8 +258,8 @@ static enum ab_pg_result check_contents(struct run *run)
 	if (result != AB_PG_OK || missing == 0)
 		return result;
 	snprintf(run->pg.error, sizeof run->pg.error,
-		"%llu of the %llu contents of seed %llu are not in table content, or differ there, and events must point to "
-		"contents\n  What to do: run once with --seed-contents %llu, or set CONTENT_ROWS to what is there",
+		"%llu of the %llu contents of seed %llu are not in table content, and events must point to contents\n"
+		"  What to do: run once with --seed-contents %llu, or set CONTENT_ROWS to what is there",
 		(unsigned long long)missing, (unsigned long long)run->contents, (unsigned long long)run->arguments->seed,
 		(unsigned long long)run->contents);
 	return AB_PG_REFUSED;

@@ -7,8 +7,8 @@
 #include "loadgen/content.h"
 #include "loadgen/plan.h"
 
-/* A day: longer is a typing error, and keeps times in nanoseconds far from overflowing. */
-#define INTERVAL_MAX_MS INT64_C(86400000)
+/* An hour: longer is a typing error. The engine, which judges the same file, has the same bound. */
+#define INTERVAL_MAX_MS INT64_C(3600000)
 
 /* A key this close to one of ours is meant to be ours. */
 #define NEAR 2
@@ -35,7 +35,7 @@ void ab_settings_default(struct ab_settings *settings)
 	*settings = (struct ab_settings){.interval_ms = 1000,
 		.batch_rows = 50,
 		.content_rows = 5000,
-		.host = "localhost",
+		.host = "127.0.0.1",
 		.port = "5432",
 		.database = "streaming_db",
 		.user = "streaming_user",
@@ -61,7 +61,7 @@ static void set_number(struct ab_settings *s, const char *key, const char *value
 	uint64_t number;
 	if (strcmp(key, "EVENT_INTERVAL_SECONDS") == 0) {
 		if (ab_text_milli(value, 1, INTERVAL_MAX_MS, &s->interval_ms) != AB_TEXT_OK)
-			invalid(problems, origin, key, value, "seconds from 0.001 to 86400");
+			invalid(problems, origin, key, value, "seconds from 0.001 to 3600");
 	} else if (strcmp(key, "BATCH_SIZE") == 0) {
 		if (ab_text_count(value, 1, AB_PLAN_BATCH_ROWS_MAX, &number) != AB_TEXT_OK)
 			invalid(problems, origin, key, value, "rows from 1 to 10000");
@@ -69,7 +69,7 @@ static void set_number(struct ab_settings *s, const char *key, const char *value
 			s->batch_rows = (uint32_t)number;
 	} else if (strcmp(key, "CONTENT_ROWS") == 0) {
 		if (ab_text_count(value, 1, AB_GEN_CONTENTS_MAX, &s->content_rows) != AB_TEXT_OK)
-			invalid(problems, origin, key, value, "contents from 1 to 10000000");
+			invalid(problems, origin, key, value, "contents from 1 to 100000000");
 	} else {
 		AB_ASSERT(strcmp(key, "POSTGRES_PORT") == 0);
 		if (ab_text_count(value, 1, 65535, &number) != AB_TEXT_OK)
@@ -171,14 +171,18 @@ void ab_settings_text(struct ab_settings *settings, const char *name, const char
 	struct ab_problems *problems)
 {
 	const char *end = text + len;
+	unsigned carriage_returns = 0;
 	for (unsigned number = 1; text < end; number++) {
 		const char *newline = memchr(text, '\n', (size_t)(end - text));
 		const char *line_end = newline != NULL ? newline : end;
 		size_t line_len = (size_t)(line_end - text);
-		if (line_len > 0 && text[line_len - 1] == '\r')
-			line_len--;
 		char origin[512], line[2 * AB_SETTING_VALUE_MAX_BYTES];
 		snprintf(origin, sizeof origin, "%s:%u", name, number);
+		if (line_len > 0 && text[line_len - 1] == '\r') {
+			line_len--;
+			if (carriage_returns++ == 0)
+				ab_problem(problems, "%s: lines end with CR LF; save the file with LF alone", origin);
+		}
 		if (line_len >= sizeof line || memchr(text, '\0', line_len) != NULL)
 			ab_problem(problems, "%s: the line has a zero byte or more than %zu bytes", origin, sizeof line - 1);
 		else {

@@ -4,7 +4,7 @@
  * that is almost one of ours is a typing error and said to be one. Order: default, file, process environment, -s.
  *
  * A line is KEY=VALUE, empty, or a comment that begins with #. A value may stand in one pair of quotes. What a shell,
- * Compose and systemd read differently ($, a backslash at the end, ` #`, spaces around =, export) is refused.
+ * Compose and systemd read differently ($, a backslash at the end, ` #`, spaces around =, export, CR LF) is refused.
  * When a key stands in the file twice, the last one counts, as in a shell.
  *
  * Threads: one, at start. Memory: the caller's struct.

@@ -82,7 +82,7 @@ Test(loadgen_arguments, what_is_no_number_of_its_kind_is_refused)
 	static const char *const wrong[] = {"--rate 0", "--rate 11M", "--rate 5/m", "--rate -1", "--mix 100:0",
 		"--mix 50:50:0:", "--mix 100:0:0x", "--mix -1:1:100",
 		"--mix 101:0:0", "--duration -1", "--duration 1h", "--connections 0",
-		"--seed-contents 0", "--seed-contents 10000001", "--count -1", "--event-ts 2026-01-31T12:00:00Z,",
+		"--seed-contents 0", "--seed-contents 100000001", "--count -1", "--event-ts 2026-01-31T12:00:00Z,",
 		"--event-ts 2026-01-31", "--rate", "--count", "extra"};
 	for (size_t i = 0; i < AB_COUNT(wrong); i++) {
 		char line[128];

@@ -28,9 +28,9 @@ Test(loadgen_settings, defaults_are_those_of_the_contract)
 	cr_expect_str_eq(s.password, "streaming_pass");
 }
 
-Test(loadgen_settings, a_file_is_read_with_comments_quotes_and_line_ends_of_both_kinds)
+Test(loadgen_settings, a_file_is_read_with_comments_and_quotes)
 {
-	read_text("# pace\r\n\nEVENT_INTERVAL_SECONDS=0.05\r\nBATCH_SIZE=500\n  \nPOSTGRES_HOST=\"db one\"\n"
+	read_text("# pace\n\nEVENT_INTERVAL_SECONDS=0.05\nBATCH_SIZE=500\n  \nPOSTGRES_HOST=\"db one\"\n"
 		  "POSTGRES_PASSWORD='a$b\\c'\nCONTENT_ROWS=100\nCONTENT_ROWS=200");
 	cr_expect_eq(p.count, 0, "%s", p.text);
 	cr_expect_eq(s.interval_ms, 50);
@@ -61,8 +61,9 @@ Test(loadgen_settings, a_key_that_is_almost_ours_is_refused_with_its_line)
 Test(loadgen_settings, values_out_of_bounds_are_refused_with_the_bounds)
 {
 	static const char *const wrong[] = {"EVENT_INTERVAL_SECONDS=0", "EVENT_INTERVAL_SECONDS=-1",
-		"EVENT_INTERVAL_SECONDS=86401", "EVENT_INTERVAL_SECONDS=", "BATCH_SIZE=0", "BATCH_SIZE=10001", "BATCH_SIZE=5.5",
-		"CONTENT_ROWS=0", "CONTENT_ROWS=10000001", "POSTGRES_PORT=0", "POSTGRES_PORT=65536", "POSTGRES_HOST=",
+		"EVENT_INTERVAL_SECONDS=3600.001", "EVENT_INTERVAL_SECONDS=",
+		"BATCH_SIZE=0", "BATCH_SIZE=10001", "BATCH_SIZE=5.5",
+		"CONTENT_ROWS=0", "CONTENT_ROWS=100000001", "POSTGRES_PORT=0", "POSTGRES_PORT=65536", "POSTGRES_HOST=",
 		"POSTGRES_DB=\"\""};
 	for (size_t i = 0; i < AB_COUNT(wrong); i++) {
 		read_text(wrong[i]);
@@ -81,6 +82,13 @@ Test(loadgen_settings, lines_that_others_read_differently_are_refused)
 		read_text(wrong[i]);
 		cr_expect_eq(p.count, 1, "%s was taken", wrong[i]);
 	}
+}
+
+Test(loadgen_settings, line_ends_of_windows_are_said_once_with_the_first_line)
+{
+	read_text("# one\nBATCH_SIZE=2\r\nCONTENT_ROWS=3\r\n");
+	cr_expect_eq(p.count, 1);
+	cr_expect_not_null(strstr(p.text, "x.env:2: lines end with CR LF"), "%s", p.text);
 }
 
 Test(loadgen_settings, a_zero_byte_and_an_endless_line_are_refused)
