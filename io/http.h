@@ -1,7 +1,9 @@
 /* io/http.h — an HTTP/1.1 answer, read as it comes: no socket, no allocation.
  *
  * RFC 9112. Understood: status line, Content-Length, Transfer-Encoding: chunked, Connection: close, 1xx, 204 and 304.
- * Refused: two different lengths, a length and chunked, headers above AB_HTTP_HEAD_MAX_BYTES, obsolete folding.
+ * Refused: two different lengths, a length and chunked, any other encoding, headers above AB_HTTP_HEAD_MAX_BYTES,
+ * obsolete folding, lines that end without CR, HTTP/2. HTTP/1.0 always closes. How the bytes are cut into calls makes
+ * no difference.
  *
  * Threads: any; one struct ab_http_reply per connection.
  * Memory:  the body is copied into the caller's buffer as it comes; a body larger than it is AB_HTTP_TOO_LARGE.
@@ -13,7 +15,7 @@
 #include "core/base.h"
 
 #define AB_HTTP_HEAD_MAX_BYTES (16 * 1024)	/* Elasticsearch and BigQuery send below 1 KiB */
-#define AB_HTTP_LINE_MAX_BYTES 1024		/* of what is kept while a line is incomplete */
+#define AB_HTTP_LINE_MAX_BYTES 1024		/* kept of a line; what we understand is shorter, the rest is passed over */
 
 enum ab_http_result {
 	AB_HTTP_MORE,		/* not complete */
@@ -32,7 +34,7 @@ struct ab_http_reply {
 	size_t body_max;
 	/* inside */
 	int state;
-	bool chunked, has_length;
+	bool chunked, has_length, after_cr;
 	uint64_t left;
 	uint32_t head_bytes, line_len;
 	char line[AB_HTTP_LINE_MAX_BYTES];
