@@ -101,11 +101,12 @@ run_ctest() {
 # Criterion ends with "Synthesis: Tested: 4 | Passing: 3 | Failing: 1 | Crashing: 0"; other programs count as one test.
 count_ctest() {
 	sed 's/\x1b\[[0-9;]*m//g' "$1" | awk '
-		/^[0-9]+\/[0-9]+ Test: / { own = 0 }
+		/^[0-9]+\/[0-9]+ Test: / { own = 0; bad = 0 }
 		/Synthesis: Tested:/ {
 			gsub(/[^0-9|]/, ""); split($0, n, "|"); own = 1; bad = n[3] + n[4]; passed += n[2]; failed += bad
 		}
 		/^Test Passed\./ { if (!own) passed++ }
+		/^Unable to find executable/ { failed++ }
 		/^Test Failed|^Test Timeout/ { if (!own || bad == 0) failed++ }
 		END { print passed + 0, failed + 0 }'
 }
