@@ -309,9 +309,7 @@ static void stop_threads(struct ab_engine *engine)
 		ab_worker_stop(&engine->worker[w]);
 	for (int d = 0; d < engine->delivery_count; d++)
 		ab_delivery_stop(&engine->delivery[d]);
-	/* Closing gives the partitions back, which must find nothing to do. */
-	engine->assigned = false;
-	engine->partition_count = 0;
+	engine->stopped = true;
 }
 
 static void destroy(struct ab_engine *engine)

@@ -72,6 +72,7 @@ struct ab_engine {
 	ab_count commits, commit_failures, rebalances;
 	int exit_code;			/* set with `stop` when something makes going on impossible */
 	bool stop;
+	bool stopped;			/* the threads are gone: giving partitions back has nothing to pause */
 
 	/* what the last status line saw, for rates */
 	uint64_t seen_records, seen_acked[AB_SINKS_MAX];

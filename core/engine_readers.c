@@ -237,6 +237,8 @@ void ab_engine_on_revoke(void *arg)
 {
 	struct ab_engine *engine = arg;
 
+	if (engine->stopped)
+		return;
 	ab_count_add(&engine->rebalances, 1);
 	ab_engine_pause(engine);
 	for (int w = 0; w < engine->worker_count; w++) {
