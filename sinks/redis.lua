@@ -9,7 +9,7 @@
 --         newest minute of the batch ("" for none),
 --         number of ranges, then each: field, first, next
 --         number of windows, then each: minute, number of types, number of contents,
---             then each type: name, events, hundredths, events with a percentage; each content: id, hundredths
+--             then each type: name, events, hundredths, events with a percentage; each content: id, percentage
 -- Answer  OK | DUP | MIX stored… ("-": none) | LAYOUT lanes key | TYPE key is wanted | VALUE key field value
 --
 -- Windows are named from their minutes here and nowhere else, so they are not in KEYS (no Redis Cluster).
@@ -63,7 +63,7 @@ local function window_keys(minute)
 	return {
 		access = 'access:by_type:window:' .. name,		-- hash: type -> events
 		engagement = 'engagement:by_type:window:' .. name,	-- zset: type -> sum of percentages
-		exact = 'engagement:exact:window:' .. name,		-- hash: sum:type -> hundredths, count:type -> events
+		exact = 'engagement:exact:window:' .. name,		-- hash: sum:type, count:type
 		content = 'engagement:by_content:window:' .. name,	-- zset: content -> sum of percentages
 	}
 end
@@ -152,15 +152,13 @@ local function take_window()
 			fields[#fields + 1] = 'count:' .. names[i]
 		end
 	end
-	local ids, sums = {}, {}
 	for i = 1, contents do
-		ids[i], sums[i] = take(), tonumber(take())
+		window.content[2 * i], window.content[2 * i - 1] = take(), take()
 	end
 	if refusal then return window end
 
 	local stored = in_slices('HMGET', keys.access, names)
 	local exact = in_slices('HMGET', keys.exact, fields)
-	local scores = in_slices('ZMSCORE', keys.content, ids)
 	local at_exact = 0
 	for i = 1, types do
 		local name = names[i]
@@ -177,11 +175,6 @@ local function take_window()
 			at_exact = at_exact + 2
 		end
 	end
-	for i = 1, contents do
-		local old = math.floor((tonumber(scores[i] or 0)) * 100 + 0.5)
-		local sum = check_value(keys.content, ids[i], old, sums[i])
-		window.content[2 * i - 1], window.content[2 * i] = score_text(sum), ids[i]
-	end
 	return window
 end
 
@@ -196,7 +189,11 @@ local function apply(window, seconds_to_live)
 	write('HSET', keys.access, window.access)
 	write('HSET', keys.exact, window.exact)
 	write('ZADD', keys.engagement, window.engagement)
-	write('ZADD', keys.content, window.content)
+	-- A sum in floating point cannot fail, and is off by less than a millionth after a billion events.
+	for i = 1, #window.content, 2 do
+		redis.call('ZINCRBY', keys.content, window.content[i], window.content[i + 1])
+	end
+	if #window.content > 0 then redis.call('EXPIREAT', keys.content, expire_at) end
 end
 
 local function hash_of(key)
@@ -297,7 +294,8 @@ local function newest_minute(of_batch)
 end
 
 local lanes, key = take(), take()
-local seconds_to_live, boards_wanted, now, newest_of_batch = tonumber(take()), tonumber(take()), take(), tonumber(take())
+local seconds_to_live, boards_wanted = tonumber(take()), tonumber(take())
+local now, newest_of_batch = take(), tonumber(take())
 local ranges = take_ranges()
 local answer = judge(lanes, key, ranges)
 if answer then return answer end

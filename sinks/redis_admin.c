@@ -152,16 +152,16 @@ static void check_server(struct session *session)
 		return;
 	info_value(reply->str, "redis_version", value, sizeof value);
 	if (sscanf(value, "%d.%d", &major, &minor) == 2 && (major < 6 || (major == 6 && minor < 2)))
-		fail(session, AB_SINK_REFUSED, "redis: %s:%d is version %s; 6.2 or later is needed", session->sink->host,
-		     session->sink->port, value);
+		fail(session, AB_SINK_REFUSED, "redis: %s:%d is version %s; 6.2 or later is needed",
+		     session->sink->host, session->sink->port, value);
 	info_value(reply->str, "cluster_enabled", value, sizeof value);
 	if (strcmp(value, "1") == 0)
-		fail(session, AB_SINK_REFUSED, "redis: %s:%d is a node of a cluster; Redis Cluster is not supported: use a "
-		     "single Redis, or one behind Sentinel", session->sink->host, session->sink->port);
+		fail(session, AB_SINK_REFUSED, "redis: %s:%d is a node of a cluster; Redis Cluster is not supported: "
+		     "use a single Redis, or one behind Sentinel", session->sink->host, session->sink->port);
 	info_value(reply->str, "role", value, sizeof value);
 	if (strcmp(value, "slave") == 0)
-		fail(session, AB_SINK_ABSENT, "redis: %s:%d is a replica: point REDIS_HOST at the master, or wait for the "
-		     "failover", session->sink->host, session->sink->port);
+		fail(session, AB_SINK_ABSENT, "redis: %s:%d is a replica: point REDIS_HOST at the master, or wait for "
+		     "the failover", session->sink->host, session->sink->port);
 	freeReplyObject(reply);
 }
 
@@ -170,9 +170,10 @@ static void check_rights(struct session *session)
 {
 	static const char script[] =
 		"if not redis.acl_check_cmd then return 0 end\n"
-		"for _, c in ipairs({{'TYPE', 'k'}, {'GET', 'k'}, {'SET', 'k', 'v'}, {'DEL', 'k'}, {'EXPIREAT', 'k', '1'},\n"
-		"  {'HGETALL', 'k'}, {'HMGET', 'k', 'f'}, {'HSET', 'k', 'f', 'v'}, {'ZADD', 'k', '1', 'm'}, {'ZCARD', 'k'},\n"
-		"  {'ZMSCORE', 'k', 'm'}, {'ZREVRANGE', 'k', '0', '1'}, {'ZREMRANGEBYRANK', 'k', '0', '1'},\n"
+		"for _, c in ipairs({{'TYPE', 'k'}, {'GET', 'k'}, {'SET', 'k', 'v'}, {'DEL', 'k'},\n"
+		"  {'EXPIREAT', 'k', '1'}, {'HGETALL', 'k'}, {'HMGET', 'k', 'f'}, {'HSET', 'k', 'f', 'v'},\n"
+		"  {'ZADD', 'k', '1', 'm'}, {'ZCARD', 'k'}, {'ZINCRBY', 'k', '1', 'm'}, {'ZMSCORE', 'k', 'm'},\n"
+		"  {'ZREVRANGE', 'k', '0', '1'}, {'ZREMRANGEBYRANK', 'k', '0', '1'},\n"
 		"  {'ZUNIONSTORE', 'k', '1', 'k'}}) do\n"
 		"  for _, key in ipairs({KEYS[1], KEYS[2], 'access:by_type:window:0', 'engagement:by_type:window:0',\n"
 		"    'engagement:exact:window:0', 'engagement:by_content:window:0', 'stats:top_content'}) do\n"
@@ -180,11 +181,12 @@ static void check_rights(struct session *session)
 		"    if not redis.acl_check_cmd(unpack(c)) then return c[1] .. ' on ' .. key end\n"
 		"    for i = 1, #c do if c[i] == key then c[i] = 'k' end end\n"
 		"  end\nend\nreturn 0";
-	redisReply *reply = ask(session, "EVAL %s 2 %s %s", script, session->sink->positions_key, AB_REDIS_NEWEST_MINUTE);
+	redisReply *reply = ask(session, "EVAL %s 2 %s %s", script, session->sink->positions_key,
+				AB_REDIS_NEWEST_MINUTE);
 
 	if (reply != NULL && reply->type == REDIS_REPLY_STRING)
-		fail(session, AB_SINK_REFUSED, "redis: the user of REDIS_USER may not use %s: give the right (ACL SETUSER)",
-		     reply->str);
+		fail(session, AB_SINK_REFUSED, "redis: the user of REDIS_USER may not use %s: give the right "
+		     "(ACL SETUSER)", reply->str);
 	release(reply);
 }
 
@@ -214,7 +216,7 @@ void ab_redis_warnings(struct ab_sink *sink, char *out, size_t size)
 		info_value(reply->str, "aof_enabled", aof, sizeof aof);
 		bool evicts = strncmp(policy, "allkeys-", 8) == 0;
 		snprintf(out, size, "%s%s%s%s%s", evicts ? "redis: maxmemory-policy is " : "", evicts ? policy : "",
-			 evicts ? ": positions and counters may be evicted; set noeviction or a volatile- policy\n" : "",
+			 evicts ? ": positions and counters may be evicted; set noeviction or volatile-ttl\n" : "",
 			 evicts && strcmp(maxmemory, "0") == 0 ? "redis: (it only will once maxmemory is set)\n" : "",
 			 strcmp(aof, "0") == 0 ? "redis: appendonly is no: what it loses in a crash is read from Kafka "
 			 "again, as far as Kafka still has it; set appendonly yes\n" : "");
@@ -247,8 +249,8 @@ static void read_field(struct session *session, struct stored *stored, const cha
 	} else if (sscanf(field, "%d:%d%n", &partition, &lane, &end) == 2 && field[end] == '\0') {
 		if (partition < 0 || partition >= AB_PARTITIONS_MAX || lane < 0 || lane >= AB_LANES_MAX ||
 		    !parse_i64(value, &number))
-			fail(session, AB_SINK_REFUSED, "redis: %s: field %.40s holds \"%.40s\", which is no position: correct it",
-			     session->sink->positions_key, field, value);
+			fail(session, AB_SINK_REFUSED, "redis: %s: field %.40s holds \"%.40s\", which is no position: "
+			     "correct it", session->sink->positions_key, field, value);
 		else
 			stored->at.position[lane][partition] = number;
 	}
@@ -277,8 +279,8 @@ static void exec(struct session *session)
 	redisReply *reply = ask(session, "EXEC");
 
 	if (reply != NULL && reply->type == REDIS_REPLY_NIL)
-		fail(session, AB_SINK_ABSENT, "redis: %s changed while it was read: another engine is running; trying again",
-		     session->sink->positions_key);
+		fail(session, AB_SINK_ABSENT, "redis: %s changed while it was read: another engine is running; trying "
+		     "again", session->sink->positions_key);
 	for (size_t i = 0; reply != NULL && reply->type == REDIS_REPLY_ARRAY && i < reply->elements; i++) {
 		if (reply->element[i]->type == REDIS_REPLY_ERROR)
 			fail(session, AB_SINK_REFUSED, "redis: \"%.200s\" while positions were written",
@@ -336,9 +338,10 @@ static void check_layout(struct session *session, struct stored *stored)
 		change_layout(session, stored);
 		return;
 	}
-	fail(session, AB_SINK_REFUSED, "redis: the positions were made with REDIS_SINK_PARALLELISM=%d and REDIS_KEY_BY=%.40s, "
-	     "now it is %d and %.40s, and the lanes stand at different offsets: start once with the old values, stop it with "
-	     "SIGTERM, then change them", stored->lanes, stored->key_by, sink->lanes, sink->key_by);
+	fail(session, AB_SINK_REFUSED, "redis: the positions were made with REDIS_SINK_PARALLELISM=%d and "
+	     "REDIS_KEY_BY=%.40s, now it is %d and %.40s, and the lanes stand at different offsets: start once with "
+	     "the old values, stop it with SIGTERM, then change them", stored->lanes, stored->key_by, sink->lanes,
+	     sink->key_by);
 }
 
 /* Counters without positions: whoever made them, a start from the earliest offset counts on top of them. */
@@ -347,7 +350,8 @@ static void look_for_counters(struct session *session, char *note)
 	char cursor[32] = "0";
 
 	for (int round = 0; round < SCAN_ROUNDS_MAX; round++) {
-		redisReply *reply = ask(session, "SCAN %s MATCH access:by_type:window:* COUNT %d", cursor, SCAN_ROUND_KEYS);
+		redisReply *reply = ask(session, "SCAN %s MATCH access:by_type:window:* COUNT %d", cursor,
+					SCAN_ROUND_KEYS);
 		if (reply == NULL || reply->elements != 2) {
 			release(reply);
 			return;
@@ -355,15 +359,15 @@ static void look_for_counters(struct session *session, char *note)
 		snprintf(cursor, sizeof cursor, "%s", reply->element[0]->str);
 		bool found = reply->element[1]->elements > 0;
 		if (found)
-			snprintf(note, AB_SINK_ERROR_MAX_BYTES, "redis: there are counters already (such as %.64s), but there "
-				 "were no positions: events read again are counted on top of them; delete them, or use --from "
-				 "group:NAME or --from latest", reply->element[1]->element[0]->str);
+			snprintf(note, AB_SINK_ERROR_MAX_BYTES, "redis: there are counters already (such as %.64s), "
+				 "but there were no positions: events read again are counted on top of them; delete "
+				 "them, or use --from group:NAME or --from latest", reply->element[1]->element[0]->str);
 		freeReplyObject(reply);
 		if (found || strcmp(cursor, "0") == 0)
 			return;
 	}
-	snprintf(note, AB_SINK_ERROR_MAX_BYTES, "redis: of its many keys only the first %d were looked through for counters "
-		 "of an earlier run: none among them", SCAN_ROUNDS_MAX * SCAN_ROUND_KEYS);
+	snprintf(note, AB_SINK_ERROR_MAX_BYTES, "redis: of its many keys only the first %d were looked through for "
+		 "counters of an earlier run: none among them", SCAN_ROUNDS_MAX * SCAN_ROUND_KEYS);
 }
 
 /* A partition is either wholly there or wholly new: half of it missing is damage, which init must not paper over. */
@@ -374,9 +378,9 @@ static int positions_there(struct session *session, const struct stored *stored,
 	for (int lane = 0; lane < session->sink->lanes; lane++)
 		there += stored->at.position[lane][partition] >= 0;
 	if (there > 0 && there < session->sink->lanes)
-		fail(session, AB_SINK_REFUSED, "redis: %s has positions of partition %d for %d of %d lanes: some were lost; "
-		     "delete the key and the counters, and begin anew from a known offset", session->sink->positions_key,
-		     partition, there, session->sink->lanes);
+		fail(session, AB_SINK_REFUSED, "redis: %s has positions of partition %d for %d of %d lanes: some were "
+		     "lost; delete the key and the counters, and begin anew from a known offset",
+		     session->sink->positions_key, partition, there, session->sink->lanes);
 	return there;
 }
 
@@ -433,8 +437,8 @@ enum ab_sink_status ab_redis_positions(struct ab_sink *sink, int partitions, str
 	for (int p = 0; p < partitions; p++) {
 		for (int lane = 0; lane < sink->lanes; lane++) {
 			if (stored->at.position[lane][p] < 0)
-				fail(&session, AB_SINK_MISSING, "redis: %s holds no position for partition %d, lane %d: if this "
-				     "Redis is new, was emptied, or the topic has grown, run `anabranch init`",
+				fail(&session, AB_SINK_MISSING, "redis: %s holds no position for partition %d, lane %d: "
+				     "if this Redis is new, was emptied, or the topic has grown, run `anabranch init`",
 				     sink->positions_key, p, lane);
 		}
 	}

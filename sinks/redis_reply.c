@@ -9,6 +9,7 @@
 
 #include "sinks/redis_lane.h"
 
+#define NO_CLUSTER "Redis Cluster is not supported: use a single Redis, or one behind Sentinel"
 #define OF_A_LINE_MAX 200	/* of what Redis said, in our words */
 
 static void AB_PRINTF(2, 3) say(const struct ab_reply *to, const char *format, ...)
@@ -25,7 +26,7 @@ static bool begins(const char *line, size_t len, const char *with)
 	return len >= strlen(with) && memcmp(line, with, strlen(with)) == 0;
 }
 
-/* Redis before 7 wraps what a command inside a script said: "ERR Error running script (…): @user_script:1: -OOM …". */
+/* Redis before 7 wraps what a command inside a script said: "ERR Error running script (…): …: -OOM …". */
 static void unwrap(const char **line, size_t *len)
 {
 	const char *inner = begins(*line, *len, "ERR Error running script") ? memmem(*line, *len, ": -", 3) : NULL;
@@ -46,13 +47,13 @@ enum ab_reply_result ab_redis_classify(const char *line, size_t len, const char 
 		{"NOSCRIPT", AB_REPLY_AGAIN, "the script is sent again"},
 		{"LOADING", AB_REPLY_OUTAGE, "it is reading its data after a start; waiting"},
 		{"BUSY", AB_REPLY_OUTAGE, "somebody's script keeps it busy; waiting"},
-		{"READONLY", AB_REPLY_OUTAGE, "it is a replica: point REDIS_HOST at the master, or wait for the failover"},
+		{"READONLY", AB_REPLY_OUTAGE, "it is a replica: point REDIS_HOST at the master; waiting"},
 		{"OOM", AB_REPLY_OUTAGE, "it has reached maxmemory: raise it or free memory; waiting"},
 		{"MISCONF", AB_REPLY_OUTAGE, "it cannot save its data: look at its disk; waiting"},
 		{"NOREPLICAS", AB_REPLY_OUTAGE, "too few replicas follow it; waiting"},
 		{"MASTERDOWN", AB_REPLY_OUTAGE, "it is a replica without its master; waiting"},
 		{"TRYAGAIN", AB_REPLY_OUTAGE, "keys are being moved; waiting"},
-		{"ERR max number of clients", AB_REPLY_OUTAGE, "raise maxclients or lower REDIS_SINK_PARALLELISM; waiting"},
+		{"ERR max number of clients", AB_REPLY_OUTAGE, "raise maxclients; waiting"},
 		{"NOAUTH", AB_REPLY_FATAL, "it wants a login: set REDIS_PASSWORD (and REDIS_USER)"},
 		{"WRONGPASS", AB_REPLY_FATAL, "check REDIS_USER and REDIS_PASSWORD"},
 		{"NOPERM", AB_REPLY_FATAL, "give the user of REDIS_USER this permission (ACL SETUSER)"},
@@ -60,10 +61,10 @@ enum ab_reply_result ab_redis_classify(const char *line, size_t len, const char 
 		{"ERR AUTH", AB_REPLY_FATAL, "it has no password: leave REDIS_PASSWORD empty"},
 		{"ERR Client sent AUTH", AB_REPLY_FATAL, "it has no password: leave REDIS_PASSWORD empty"},
 		{"WRONGTYPE", AB_REPLY_FATAL, "a key of ours holds something else: rename or delete it"},
-		{"MOVED", AB_REPLY_FATAL, "Redis Cluster is not supported: use a single Redis, or one behind Sentinel"},
-		{"ASK", AB_REPLY_FATAL, "Redis Cluster is not supported: use a single Redis, or one behind Sentinel"},
-		{"CROSSSLOT", AB_REPLY_FATAL, "Redis Cluster is not supported: use a single Redis, or one behind Sentinel"},
-		{"CLUSTERDOWN", AB_REPLY_FATAL, "Redis Cluster is not supported: use a single Redis, or one behind Sentinel"},
+		{"MOVED", AB_REPLY_FATAL, NO_CLUSTER},
+		{"ASK", AB_REPLY_FATAL, NO_CLUSTER},
+		{"CROSSSLOT", AB_REPLY_FATAL, NO_CLUSTER},
+		{"CLUSTERDOWN", AB_REPLY_FATAL, NO_CLUSTER},
 	};
 
 	unwrap(&line, &len);
@@ -185,13 +186,14 @@ static enum ab_reply_result judge_mix(struct ab_sink_lane *lane, struct ab_batch
 		struct ab_resp_value value = ab_resp_next(&at);
 		int64_t *position = &stored[range->partition];
 		if (value.kind != AB_RESP_TEXT || !to_offset(value.text, position)) {
-			say(to, "redis: %s holds no valid position for partition %d, lane %d: if this Redis is new or was "
-				"emptied, run `anabranch init`", lane->sink->positions_key, range->partition, lane->index);
+			say(to, "redis: %s holds no valid position for partition %d, lane %d: if this Redis is new or "
+				"was emptied, run `anabranch init`", lane->sink->positions_key, range->partition,
+			    lane->index);
 			return AB_REPLY_FATAL;
 		}
 		if (*position < range->first) {
-			say(to, "redis: the position of partition %d, lane %d went back from %lld to %lld (a failover or a "
-				"restored snapshot): reading again from there", range->partition, lane->index,
+			say(to, "redis: the position of partition %d, lane %d went back from %lld to %lld (a failover "
+				"or a restored snapshot): reading again from there", range->partition, lane->index,
 			    (long long)range->first, (long long)*position);
 			return AB_REPLY_REWIND;
 		}
@@ -215,19 +217,19 @@ static enum ab_reply_result judge_refusal(const struct ab_sink_lane *lane, struc
 			word[i].len = OF_A_LINE_MAX / 2;
 	}
 	if (begins(status.at, status.len, "LAYOUT")) {
-		say(to, "redis: positions were laid out anew with REDIS_SINK_PARALLELISM=%.*s, REDIS_KEY_BY=%.*s while this "
-			"engine runs with %d, %s: is a second engine running?", (int)word[0].len, word[0].at,
+		say(to, "redis: positions were laid out anew with REDIS_SINK_PARALLELISM=%.*s, REDIS_KEY_BY=%.*s while "
+			"this engine runs with %d, %s: is a second engine running?", (int)word[0].len, word[0].at,
 		    (int)word[1].len, word[1].at, lane->sink->lanes, lane->sink->key_by);
 		return AB_REPLY_FATAL;
 	}
 	if (begins(status.at, status.len, "TYPE")) {
-		say(to, "redis: key %.*s is a %.*s, and has to be a %.*s: rename or delete it", (int)word[0].len, word[0].at,
-		    (int)word[1].len, word[1].at, (int)word[2].len, word[2].at);
+		say(to, "redis: key %.*s is a %.*s, and has to be a %.*s: rename or delete it", (int)word[0].len,
+		    word[0].at, (int)word[1].len, word[1].at, (int)word[2].len, word[2].at);
 		return AB_REPLY_FATAL;
 	}
 	if (begins(status.at, status.len, "VALUE")) {
-		say(to, "redis: key %.*s, field \"%.*s\" holds \"%.*s\", which cannot be added to: correct or delete it",
-		    (int)word[0].len, word[0].at, (int)word[1].len, word[1].at, (int)word[2].len, word[2].at);
+		say(to, "redis: key %.*s, field \"%.*s\" holds \"%.*s\", which cannot be added to: correct or delete "
+			"it", (int)word[0].len, word[0].at, (int)word[1].len, word[1].at, (int)word[2].len, word[2].at);
 		return AB_REPLY_FATAL;
 	}
 	return broken(to, "answered the script's call with something else");
@@ -241,7 +243,7 @@ static enum ab_reply_result judge_call(struct ab_sink_lane *lane, struct ab_batc
 		if (result != AB_REPLY_AGAIN)
 			return result;
 		if (lane->load_sent) {		/* it was loaded in the same breath */
-			say(to, "redis: it forgets scripts at once; is there a proxy between? EVALSHA must reach one server");
+			say(to, "redis: it forgets scripts at once; is there a proxy between?");
 			return AB_REPLY_FATAL;
 		}
 		lane->load_script = true;
@@ -313,7 +315,8 @@ enum ab_reply_result ab_redis_reply(struct ab_sink_lane *lane, struct ab_batch *
 			return AB_REPLY_MORE;
 		}
 		/* After a refusal later replies are still taken, but say nothing new. */
-		enum ab_reply_result result = lane->verdict == AB_REPLY_DONE ? judge(lane, batch, at, to) : AB_REPLY_DONE;
+		enum ab_reply_result result =
+			lane->verdict == AB_REPLY_DONE ? judge(lane, batch, at, to) : AB_REPLY_DONE;
 		if (result == AB_REPLY_AMBIGUOUS)
 			return result;
 		if (result != AB_REPLY_DONE)

@@ -118,9 +118,9 @@ static char *put_window(char *to, const struct ab_redis_sum *sum, const struct a
 	}
 	for (uint32_t i = window->contents; i != AB_REDIS_NONE; i = sum->cell[i].next) {
 		const struct ab_redis_cell *content = &sum->cell[i];
-		char id[40];
+		char id[40], percent[AB_FORMAT_MAX_BYTES];
 		to = ab_resp_put(to, id, put_uuid(id, content->content_id));
-		to = ab_resp_put_number(to, content->pct_hundredths);
+		to = ab_resp_put(to, percent, ab_format_hundredths(percent, content->pct_hundredths));
 	}
 	return to;
 }
