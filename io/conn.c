@@ -59,6 +59,11 @@ static void AB_PRINTF(2, 3) say(struct ab_conn *conn, const char *format, ...)
 	va_end(args);
 }
 
+static int64_t nearer(int64_t a_ns, int64_t b_ns)
+{
+	return a_ns < b_ns ? a_ns : b_ns;
+}
+
 /* When the connection itself has to act, by its state. */
 static void arm(struct ab_conn *conn)
 {
@@ -71,7 +76,7 @@ static void arm(struct ab_conn *conn)
 	else if (conn->doom != NULL)
 		due_ns = 0;
 	else if (conn->in_flight && conn->sent && !conn->answering)
-		due_ns = conn->first_byte_due_ns < conn->request_due_ns ? conn->first_byte_due_ns : conn->request_due_ns;
+		due_ns = nearer(conn->first_byte_due_ns, conn->request_due_ns);
 	else if (conn->in_flight)
 		due_ns = conn->request_due_ns;
 	ab_loop_timer(conn->loop, &conn->socket, AB_TIMER_CONN, due_ns);
@@ -153,7 +158,7 @@ static void explain_connect(struct ab_conn *conn, int result)
 	if (result == -ECONNREFUSED)
 		say(conn, "refused the connection: is the server running, and are host and port its own?");
 	else if (result == -ETIMEDOUT)
-		say(conn, "did not accept a connection within %u ms: is the host up, and does a firewall let us through?",
+		say(conn, "did not accept a connection within %u ms: is the host up, and no firewall between?",
 		    conn->config.connect_timeout_ms);
 	else if (result == -EMFILE || result == -ENFILE)
 		say(conn, "needs a socket and there is none: raise the limit of open files (ulimit -n)");

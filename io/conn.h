@@ -1,4 +1,4 @@
-/* io/conn.h — one client connection of a loop: connect, send one request, take the answer, with time-outs and backoff.
+/* io/conn.h — one client connection of a loop: connect, send a request, take its answer; time-outs and backoff.
  *
  *     DOWN ──open/backoff over──▶ CONNECTING ──▶ UP ──▶ (request in flight) ──▶ UP
  *      ▲                              │           │
@@ -43,7 +43,8 @@ struct ab_conn_callbacks {
 	/* Bytes of the answer, valid during the call. An answer when no request is in flight is a protocol error: the
 	 * connection closes itself. */
 	void (*on_data)(void *arg, const void *bytes, size_t len);
-	/* The connection is gone, or was refused. in_flight: a request was under way and its effect is unknown. reason: words. */
+	/* The connection is gone, or was refused. in_flight: a request was under way and its effect is
+	 * unknown. reason: words. */
 	void (*on_down)(void *arg, bool in_flight, const char *reason);
 	void *arg;
 };

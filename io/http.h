@@ -15,7 +15,7 @@
 #include "core/base.h"
 
 #define AB_HTTP_HEAD_MAX_BYTES (16 * 1024)	/* Elasticsearch and BigQuery send below 1 KiB */
-#define AB_HTTP_LINE_MAX_BYTES 1024		/* kept of a line; what we understand is shorter, the rest is passed over */
+#define AB_HTTP_LINE_MAX_BYTES 1024		/* kept of a line; what we understand is shorter */
 
 enum ab_http_result {
 	AB_HTTP_MORE,		/* not complete */

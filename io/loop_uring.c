@@ -47,7 +47,8 @@ static uint64_t name(const struct ab_socket *socket, int kind)
 static int make_ring(struct uring_state *state, unsigned entries)
 {
 	static const unsigned flags[] = {
-		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_R_DISABLED,
+		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
+			IORING_SETUP_R_DISABLED,
 		0,
 	};
 	int result = -EINVAL;
@@ -105,9 +106,11 @@ static void start(void *backend)
 {
 	struct uring_state *state = backend;
 
+	if (!state->disabled)
+		return;
 	/* liburing 2.3 declares io_uring_enable_rings() and does not export it. */
-	if (state->disabled)
-		AB_ASSERT(syscall(__NR_io_uring_register, state->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0) == 0);
+	long result = syscall(__NR_io_uring_register, state->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+	AB_ASSERT(result == 0);
 	state->disabled = false;
 }
 
@@ -177,12 +180,13 @@ static void take_completions(struct uring_state *state)
 
 static void enter(struct uring_state *state, int64_t timeout_ns)
 {
-	struct __kernel_timespec timeout = {.tv_sec = timeout_ns / AB_NS_PER_S, .tv_nsec = timeout_ns % AB_NS_PER_S};
+	struct __kernel_timespec span = {.tv_sec = timeout_ns / AB_NS_PER_S, .tv_nsec = timeout_ns % AB_NS_PER_S};
+	struct __kernel_timespec *timeout = timeout_ns < 0 ? NULL : &span;
 	struct io_uring_cqe *ignored;
 	int result = 0;
 
 	if (timeout_ns != 0)
-		result = io_uring_submit_and_wait_timeout(&state->ring, &ignored, 1, timeout_ns < 0 ? NULL : &timeout, NULL);
+		result = io_uring_submit_and_wait_timeout(&state->ring, &ignored, 1, timeout, NULL);
 	else if (io_uring_sq_ready(&state->ring) > 0)
 		result = io_uring_submit_and_get_events(&state->ring);
 	else if (IO_URING_READ_ONCE(*state->ring.sq.kflags) & IORING_SQ_TASKRUN)
