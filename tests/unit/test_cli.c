@@ -40,6 +40,7 @@ Test(cli, the_second_call_begins_anew)
 	struct ab_cli cli;
 
 	cr_assert_eq(PARSE(&cli, "run", "-e", "one"), AB_CLI_OK);
+	REFUSED("no option -x", "run", "-xyz");
 	cr_assert_eq(PARSE(&cli, "check", "--format", "json"), AB_CLI_OK);
 	cr_expect_eq(cli.command, AB_CLI_CHECK);
 	cr_expect_null(cli.env_file);

@@ -100,6 +100,11 @@ Test(config, finds_all_mistakes_at_once_in_reading_order)
 	cr_expect_eq(problems.problem[2].origin.line, 4);
 	cr_expect_eq(problems.problem[3].origin.source, AB_FROM_COMMAND_LINE);
 	cr_expect_str_eq(problem_of("REDIS_PROT")->nearest, "REDIS_PORT");
+
+	/* What is found when all is read still stands where its line is. */
+	cr_assert_eq(load_text("REDIS_HOST=a:1\nREDIS_PORT=x\n"), AB_CONFIG_INVALID);
+	cr_expect_str_eq(problems.problem[0].key, "REDIS_HOST");
+	cr_expect_str_eq(problems.problem[1].key, "REDIS_PORT");
 }
 
 Test(config, a_key_that_nobody_knows_is_a_mistake_in_the_file_but_not_in_the_environment)

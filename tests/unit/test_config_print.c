@@ -39,7 +39,8 @@ static const char settings[] =
 	"AB_CPUS=1,2,3,7\n"
 	"IO_BACKEND=epoll\n"
 	"KAFKA_CONF_SOCKET_TIMEOUT_MS=10000\n"
-	"KAFKA_CONF_SASL_PASSWORD=hunter2\n";
+	"KAFKA_CONF_SASL_PASSWORD=hunter2\n"
+	"KAFKA_CONF_SSL_KEY_PEM=hunter2\n";
 
 Test(config_print, what_is_in_force_reads_back_as_the_same)
 {
@@ -60,7 +61,7 @@ Test(config_print, what_is_in_force_reads_back_as_the_same)
 		ab_config_value_text(&again, (enum ab_config_key)key, two);
 		cr_expect_str_eq(one, two, "%s", ab_config_entries[key].key);
 	}
-	cr_assert_eq(again.kafka_conf_count, 2);
+	cr_assert_eq(again.kafka_conf_count, 3);
 	cr_expect_str_eq(again.kafka_conf[0].value, "10000");
 }
 
