@@ -437,8 +437,8 @@ enum ab_sink_status ab_redis_positions(struct ab_sink *sink, int partitions, str
 	for (int p = 0; p < partitions; p++) {
 		for (int lane = 0; lane < sink->lanes; lane++) {
 			if (stored->at.position[lane][p] < 0)
-				fail(&session, AB_SINK_MISSING, "redis: %s holds no position for partition %d, lane %d: "
-				     "if this Redis is new, was emptied, or the topic has grown, run `anabranch init`",
+				fail(&session, AB_SINK_MISSING, "redis: %s holds no position for partition %d, lane %d"
+				     ": if this Redis is new, was emptied, or the topic has grown, run `anabranch init`",
 				     sink->positions_key, p, lane);
 		}
 	}

@@ -403,7 +403,8 @@ Test(redis, what_is_no_answer_is_ambiguous)
 {
 	static const char *const text[] = {
 		"HTTP/1.1 200 OK\r\n", "*1\r\n$2\r\nOKAY\r\n", ":1\r\n", "*0\r\n", "*-1\r\n", "$-2\r\n",
-		"$99999999\r\n", 		"*1\r\n$2\r\nNO\r\n", "*1\r\n$2\r\nOK\r\n+OK\r\n", "*9999999\r\n", "*1\r\n$3\r\nMIX\r\n",
+		"$99999999\r\n",
+		"*1\r\n$2\r\nNO\r\n", "*1\r\n$2\r\nOK\r\n+OK\r\n", "*9999999\r\n", "*1\r\n$3\r\nMIX\r\n",
 		"*3\r\n$3\r\nMIX\r\n$3\r\n106\r\n$3\r\n106\r\n"};
 
 	for (size_t i = 0; i < AB_COUNT(text); i++) {
