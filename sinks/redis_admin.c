@@ -384,14 +384,18 @@ static int positions_there(struct session *session, const struct stored *stored,
 	return there;
 }
 
-static void create_positions(struct session *session, const struct stored *stored,
-			     const struct ab_sink_positions *first, int partitions, const char *run_id)
+/* Returns how many partitions got positions. */
+static int create_positions(struct session *session, const struct stored *stored, const struct ab_sink_positions *first,
+			    int partitions, const char *run_id)
 {
 	const char *key = session->sink->positions_key;
 	bool is_new[AB_PARTITIONS_MAX] = {false};
+	int created = 0;
 
-	for (int p = 0; p < partitions; p++)
+	for (int p = 0; p < partitions; p++) {
 		is_new[p] = positions_there(session, stored, p) == 0;
+		created += is_new[p];
+	}
 	DO(session, "MULTI");
 	DO(session, "HSETNX %s run %s", key, run_id);
 	DO(session, "HSETNX %s lanes %d", key, session->sink->lanes);
@@ -404,6 +408,7 @@ static void create_positions(struct session *session, const struct stored *store
 		}
 	}
 	exec(session);
+	return created;
 }
 
 enum ab_sink_status ab_redis_init(struct ab_sink *sink, const struct ab_sink_positions *first, int partitions,
@@ -420,7 +425,10 @@ enum ab_sink_status ab_redis_init(struct ab_sink *sink, const struct ab_sink_pos
 	check_layout(&session, stored);
 	if (session.status == AB_SINK_OK && !stored->exists)
 		look_for_counters(&session, note);
-	create_positions(&session, stored, first, partitions, run_id);
+	int created = create_positions(&session, stored, first, partitions, run_id);
+	if (session.status == AB_SINK_OK && created > 0 && note[0] == '\0')
+		snprintf(note, AB_SINK_ERROR_MAX_BYTES, "redis: positions were made for %d of %d partitions", created,
+			 partitions);
 	free(stored);
 	return close_session(&session);
 }

@@ -58,6 +58,8 @@ Test(redis_admin, init_leaves_what_is_there_and_adds_what_a_grown_topic_needs)
 	cr_expect_str_eq(ask("HGET anabranch:positions:events run"), "run-1");
 	cr_expect_str_eq(ask("HGET anabranch:positions:events lanes"), "1");
 	cr_expect_str_eq(ask("HGET anabranch:positions:events key"), "content_id");
+	cr_expect_not_null(strstr(t.note, "1 of 2 partitions"), "%s", t.note);
+	cr_expect_eq(init_at(5), AB_SINK_OK, "%s", t.error);
 	cr_expect_str_eq(t.note, "");
 }
 
