@@ -119,7 +119,7 @@ int main(int argc, char **argv)
 	case AB_CLI_HELP:
 		return help(&cli);
 	case AB_CLI_VERSION:
-		ab_version_print(stdout);
+		(cli.format == AB_CLI_JSON ? ab_version_print_json : ab_version_print)(stdout);
 		return AB_EXIT_OK;
 	default:
 		return configured(&cli);
