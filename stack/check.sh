@@ -23,6 +23,8 @@ source stack/lib.sh
 LOGS=$PWD/build/check
 # A second start must be there within this time (README promises it).
 SECOND_START_SECONDS=60
+# The end-to-end tests as a whole; beyond it something hangs.
+END_TO_END_SECONDS=7200
 PASSED=0
 FAILED=0
 FAILED_STEPS=()
@@ -202,7 +204,7 @@ end_to_end() {
 	local report=$LOGS/end-to-end.xml status=0
 	stack/python.sh
 	rm -f "$report"
-	"$AB_CACHE_DIR/venv/bin/python" -m pytest -q -ra --junitxml "$report" tests/e2e || status=$?
+	timeout --kill-after=30 "$END_TO_END_SECONDS" "$AB_CACHE_DIR/venv/bin/python" -m pytest -q -ra --junitxml "$report" tests/e2e || status=$?
 	if [[ -f $report ]]; then
 		count_junit "$report" > "$COUNTS"
 	fi
