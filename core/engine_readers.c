@@ -57,6 +57,19 @@ static void set_state(struct ab_engine *engine, struct ab_engine_sink *sink, enu
 		ab_log("%s: %s%s%s", sink->ops->name, names[state], why[0] ? ": " : "", why);
 }
 
+static void warn(struct ab_engine_sink *sink)
+{
+	char warnings[2048] = "";
+	char *rest = warnings, *line;
+
+	if (sink->ops->warnings != NULL)
+		sink->ops->warnings(sink->sink, warnings, sizeof warnings);
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		if (line[0])
+			ab_log("%s: warning: %s", sink->ops->name, line);
+	}
+}
+
 /* Asks a sink whether it is there and where it stands; the answer decides its state. */
 static void meet(struct ab_engine *engine, struct ab_engine_sink *sink)
 {
@@ -70,6 +83,7 @@ static void meet(struct ab_engine *engine, struct ab_engine_sink *sink)
 	case AB_SINK_OK:
 		sink->fresh = true;
 		set_state(engine, sink, AB_STATE_RUNNING, error);
+		warn(sink);
 		return;
 	case AB_SINK_ABSENT:
 		set_state(engine, sink, AB_STATE_ABSENT, error);
@@ -307,6 +321,18 @@ static bool answer_call(struct ab_engine *engine, struct ab_engine_sink *sink)
 	return true;
 }
 
+/* What a running sink wants done once a second. An absent one shows on its lanes, so the answer is only logged. */
+static void tend(struct ab_engine_sink *sink, int64_t now_ns)
+{
+	char error[AB_SINK_ERROR_MAX_BYTES] = "";
+
+	if (sink->ops->tend == NULL || now_ns - sink->probed_ns < PROBE_INTERVAL_NS)
+		return;
+	sink->probed_ns = now_ns;
+	if (sink->ops->tend(sink->sink, error) != AB_SINK_OK && error[0])
+		ab_log("%s: %s", sink->ops->name, error);
+}
+
 void ab_engine_tend_sinks(struct ab_engine *engine, int64_t now_ns)
 {
 	bool replan = false;
@@ -318,8 +344,10 @@ void ab_engine_tend_sinks(struct ab_engine *engine, int64_t now_ns)
 		} else if (sink->state == AB_STATE_ABSENT && now_ns - sink->probed_ns >= PROBE_INTERVAL_NS) {
 			meet(engine, sink);
 			replan |= sink->state == AB_STATE_RUNNING;
-		} else if (now_ns - engine->planned_ns >= REPLAN_INTERVAL_NS) {
-			replan |= could_join(engine, s);
+		} else if (sink->state == AB_STATE_RUNNING) {
+			tend(sink, now_ns);
+			if (now_ns - engine->planned_ns >= REPLAN_INTERVAL_NS)
+				replan |= could_join(engine, s);
 		}
 	}
 	if (replan)

@@ -25,6 +25,7 @@ struct init {
 	struct ab_positions positions[AB_PARTITIONS_MAX];
 	bool has_commit[AB_PARTITIONS_MAX];
 	int64_t committed[AB_PARTITIONS_MAX];
+	bool yes;
 	char run_id[40];
 	char commit_error[512];
 };
@@ -155,6 +156,21 @@ static int load_committed(struct init *init)
 	return result;
 }
 
+/* Whether a sink had positions of its own, by the group's commit, and has lost them all. */
+static bool was_emptied(struct init *init, const struct ab_sink_ops *ops, struct ab_sink *sink)
+{
+	static struct ab_sink_positions stored;
+	char error[AB_SINK_ERROR_MAX_BYTES];
+	bool known = false;
+
+	for (int p = 0; p < init->partition_count; p++)
+		known |= init->has_commit[p] && ab_positions_find(&init->positions[p], ops->name) != NULL;
+	if (!known || !ops->stores_positions)
+		return false;
+	memset(&stored, 0xff, sizeof stored);
+	return ops->positions(sink, init->partition_count, &stored, error) == AB_SINK_MISSING;
+}
+
 static int init_sink(struct init *init, int s)
 {
 	static struct ab_sink_positions first;
@@ -164,6 +180,16 @@ static int init_sink(struct init *init, int s)
 
 	if (sink == NULL) {
 		fprintf(stderr, "%s: %s\n", ops->name, error);
+		return AB_EXIT_CONFIG;
+	}
+	if (was_emptied(init, ops, sink) && !init->yes) {
+		fprintf(stderr,
+			"%s: its positions are gone, though group %s had committed some: it was emptied, or it is "
+			"another one. Its "
+			"counters are gone with them. `anabranch init --from earliest -y` counts again all that the "
+			"topic holds\n",
+			ops->name, init->config->group_id);
+		ops->destroy(sink);
 		return AB_EXIT_CONFIG;
 	}
 	first.lanes = ab_delivery_lanes(init->config, ops);
@@ -281,12 +307,13 @@ static int run_steps(struct init *init, const char *from)
 	return worst == AB_EXIT_OK ? result : worst;
 }
 
-int ab_init_run(const struct ab_config *config, const char *from)
+int ab_init_run(const struct ab_config *config, const char *from, bool yes)
 {
 	static struct init init;
 	uint64_t random[2];
 
 	init.config = config;
+	init.yes = yes;
 	AB_ASSERT(getrandom(random, sizeof random, 0) == (ssize_t)sizeof random);
 	snprintf(init.run_id, sizeof init.run_id, "%016" PRIx64 "%016" PRIx64, random[0], random[1]);
 	ab_park_create(&init.park);

@@ -12,5 +12,8 @@
 
 #include "core/config.h"
 
-/* from: "earliest", "latest", "group:NAME" or a time (ISO 8601, or milliseconds since 1970). Returns the exit code. */
-int ab_init_run(const struct ab_config *config, const char *from);
+/* A sink that keeps its positions itself, that the group's commit knows, and that has none any more was emptied: that is
+ * refused, unless yes says to begin it anew at `from` (earliest counts everything the topic still holds again).
+ *
+ * from: "earliest", "latest", "group:NAME" or a time (ISO 8601, or milliseconds since 1970). Returns the exit code. */
+int ab_init_run(const struct ab_config *config, const char *from, bool yes);

@@ -90,7 +90,7 @@ static int configured(const struct ab_cli *cli)
 	if (cli->command == AB_CLI_CONFIG)
 		return show(cli);
 	if (cli->command == AB_CLI_INIT)
-		return ab_init_run(&config, cli->from ? cli->from : "earliest");
+		return ab_init_run(&config, cli->from ? cli->from : "earliest", cli->yes);
 	catch_signals();
 	return ab_engine_run(&config);
 }

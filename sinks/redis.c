@@ -194,4 +194,6 @@ const struct ab_sink_ops ab_redis_ops = {
 	.probe = ab_redis_probe,
 	.init = ab_redis_init,
 	.positions = ab_redis_positions,
+	.warnings = ab_redis_warnings,
+	.tend = ab_redis_refresh,
 };

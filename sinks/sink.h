@@ -111,6 +111,10 @@ struct ab_sink_ops {
 	/* Positions of a sink that stores them; others return AB_SINK_OK and leave all at -1. Called before lanes start;
 	 * a sink that must look up what a crash left behind (BigQuery) does so here, given the committed positions. */
 	enum ab_sink_status (*positions)(struct ab_sink *sink, int partitions, struct ab_sink_positions *io, char *error);
+	/* Both may be NULL. What is unwise about this sink but no reason to refuse it, one a line, "" when nothing; asked
+	 * once, when it is met. And what has to be done about once a second, whether records come or not. */
+	void (*warnings)(struct ab_sink *sink, char *out, size_t size);
+	enum ab_sink_status (*tend)(struct ab_sink *sink, char *error);
 };
 
 extern const struct ab_sink_ops ab_redis_ops;
