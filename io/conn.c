@@ -344,7 +344,7 @@ struct ab_conn *ab_conn_create(struct ab_loop *loop, const struct ab_conn_config
 	AB_ASSERT(conn != NULL);
 	conn->loop = loop;
 	conn->config = *config;
-	strcpy(conn->host, config->host);
+	memcpy(conn->host, config->host, strlen(config->host) + 1);
 	conn->call = *callbacks;
 	conn->random = config->jitter_seed * 2 + 1;	/* never 0, where xorshift stays */
 	conn->socket.done = done;

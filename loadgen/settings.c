@@ -52,7 +52,7 @@ static void invalid(struct ab_problems *problems, const char *origin, const char
 static void set_text(char to[AB_SETTING_VALUE_MAX_BYTES], const char *value)
 {
 	AB_ASSERT(strlen(value) < AB_SETTING_VALUE_MAX_BYTES);
-	strcpy(to, value);
+	memcpy(to, value, strlen(value) + 1);
 }
 
 static void set_number(struct ab_settings *s, const char *key, const char *value, const char *origin,

@@ -85,7 +85,7 @@ def habits(path: str, text: str) -> list[str]:
     for number, line in enumerate(text.split("\n"), 1):
         if re.search(r"\b(TODO|FIXME|XXX|HACK)\b", line):
             found.append(f"{path}:{number}: unfinished work belongs somewhere people look")
-        if re.search(r"\b(strcpy|strcat|sprintf|gets|atoi|alloca)\(", line):
+        if not path.startswith("tests/") and re.search(r"\b(strcpy|strcat|sprintf|gets|atoi|alloca)\(", line):
             found.append(f"{path}:{number}: banned: it knows no bound (snprintf, memcpy, strtoll)")
         if line.endswith((" ", "\t")):
             found.append(f"{path}:{number}: blanks at the end")
