@@ -54,7 +54,7 @@ build() {
 	if ! { cmake --preset release && progress build "compiling" >&3 &&
 		cmake --build --preset release --target anabranch anabranch-loadgen; } 3>&1 > "$log" 2>&1; then
 		progress_done build "FAILED"
-		grep -E -A 6 'error|Error|FAILED' "$log" | head -n 30 | sed 's/^/    | /' >&2
+		{ grep -m 5 -E -A 6 'error|Error|FAILED' "$log" || tail -n 15 "$log"; } | sed 's/^/    | /' >&2
 		die "the build failed; all of it is in $log. What to do: fix what it names, then ./run.sh build."
 	fi
 	progress_done build "build/release/anabranch, build/release/anabranch-loadgen"
