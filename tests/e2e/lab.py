@@ -17,6 +17,8 @@ from services import CONTENT_TOPIC, EVENTS_TOPIC, Services, until
 NUMBERS = itertools.count(1)
 LSNS = itertools.count(1_000_000)
 SETTLED_SECONDS = 120.0
+# Rows point to this many contents of their seed.
+CONTENTS = 2000
 
 
 class Lab:
@@ -72,10 +74,12 @@ class Lab:
         env_file = self.directory / "generator.env"
         wanted = ("POSTGRES_",)
         lines = [f"{k}={v}\n" for k, v in self.services.environment.items() if k.startswith(wanted)]
-        env_file.write_text("".join(lines))
-        return [str(binary("anabranch-loadgen")), "run", "-e", str(env_file), "--quiet", *arguments]
+        env_file.write_text("".join(lines) + f"CONTENT_ROWS={CONTENTS}\n")
+        return [str(binary("anabranch-loadgen")), "run", "-e", str(env_file), "--quiet", "--seed-contents",
+                str(CONTENTS), *arguments]
 
     def generate(self, *arguments: str, seconds: float = 120) -> None:
+        """Rows in PostgreSQL; the contents they point to are made when they are missing."""
         done = subprocess.run(self.generator(*arguments), capture_output=True, text=True, timeout=seconds)
         assert done.returncode == 0, f"anabranch-loadgen ended with {done.returncode}: {done.stdout}{done.stderr}"
 
@@ -91,14 +95,12 @@ class Lab:
         self.closers.append(end)
         return process
 
-    def seed_contents(self, count: int = 2000, seed: int = 1) -> None:
-        self.generate("--seed", str(seed), "--seed-contents", str(count), "--count", "0")
-
-    def prefill(self, count: int, *arguments: str, contents: int = 2000, seed: int = 1) -> None:
-        """A backlog as the connector would have written it, its last event now."""
+    def prefill(self, count: int, *arguments: str, seed: int = 1) -> None:
+        """A backlog as the connector would have written it, its last event now; its contents are in PostgreSQL."""
+        self.generate("--seed", str(seed), "--count", "0")
         command = [
             str(binary("bench/prefill")), "--brokers", self.services.kafka.brokers, "--topic", self.events_topic,
-            "--count", str(count), "--contents", str(contents), "--seed", str(seed), "--event-ts", "now,1000",
+            "--count", str(count), "--contents", str(CONTENTS), "--seed", str(seed), "--event-ts", "now,1000",
             *arguments,
         ]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
@@ -186,7 +188,7 @@ class Lab:
         records = self.settle(engine, sinks, seconds)
         found = engine.metrics()
         found.group_offset_is_a_floor()
-        found.nothing_is_unaccounted()
+        found.nothing_is_unaccounted(len(records))
         assert not engine.violations, engine.violations[:3]
         report = self.differences(records, sinks)
         assert report.equal, f"after {len(records)} records:\n{report}\nengine's log:\n{engine.log_tail()}"

@@ -28,7 +28,6 @@ def busy(engine: Engine, records: int) -> Metrics | None:
 
 @pytest.mark.parametrize("backend", ["uring", "epoll"])
 def test_six_kills_under_load_lose_and_double_nothing(lab: Lab, backend: str) -> None:
-    lab.seed_contents()
     lab.prefill(BACKLOG, "--update-share", "8", "--delete-share", "2", "--transaction", "5000")
     redis = proxy.Proxy(int(lab.services.environment["REDIS_PORT"]), proxy.REDIS)
     lab.closers.append(redis.close)
@@ -66,7 +65,6 @@ def test_six_kills_under_load_lose_and_double_nothing(lab: Lab, backend: str) ->
 
 @pytest.mark.parametrize("backend", ["uring", "epoll"])
 def test_answers_that_get_lost_are_asked_for_again(lab: Lab, backend: str) -> None:
-    lab.seed_contents()
     lab.prefill(30_000, "--update-share", "8", "--delete-share", "2")
     places = {
         "REDIS_PORT": proxy.REDIS, "ELASTICSEARCH_PORT": proxy.ELASTICSEARCH, "BIGQUERY_PORT": proxy.BIGQUERY,
@@ -88,7 +86,6 @@ def test_answers_that_get_lost_are_asked_for_again(lab: Lab, backend: str) -> No
 
 def test_a_killed_engine_starts_again_from_what_each_sink_has(lab: Lab) -> None:
     """Killed at rest, nothing has to be sent again."""
-    lab.seed_contents()
     lab.prefill(20_000)
     engine = lab.engine()
     engine.init()

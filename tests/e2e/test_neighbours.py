@@ -42,7 +42,6 @@ def last_id(lab: Lab) -> int:
 @pytest.mark.parametrize("service", ["redis", "elasticsearch", "bigquery", "kafka", "connect", "postgres"])
 def test_a_neighbour_is_killed_and_comes_back_under_load(source_lab: Lab, service: str) -> None:
     lab = source_lab
-    lab.seed_contents()
     engine = lab.engine()
     engine.init()
     engine.start()
@@ -82,7 +81,6 @@ def others_go_on(engine: Engine, down: str) -> None:
 
 def test_connect_killed_under_load_repeats_nothing(source_lab: Lab) -> None:
     lab = source_lab
-    lab.seed_contents()
     engine = lab.engine()
     engine.init()
     engine.start()
@@ -107,7 +105,6 @@ def test_connect_killed_under_load_repeats_nothing(source_lab: Lab) -> None:
 
 @pytest.mark.parametrize("absent", ["redis", "elasticsearch", "bigquery"])
 def test_a_sink_that_is_absent_at_start_joins_when_it_appears(lab: Lab, absent: str) -> None:
-    lab.seed_contents()
     lab.prefill(20_000)
     engine = lab.engine()
     engine.init()
@@ -124,7 +121,6 @@ def test_a_sink_that_is_absent_at_start_joins_when_it_appears(lab: Lab, absent: 
 
 def test_a_sink_that_was_never_there_is_prepared_when_it_appears(lab: Lab) -> None:
     """A BigQuery emulator that is still being built when the pipeline is made for the first time."""
-    lab.seed_contents()
     lab.prefill(5_000)
     engine = lab.engine()
     stack("down", "bigquery")

@@ -46,7 +46,6 @@ def poison(lab: Lab) -> dict[str, bytes]:
 
 
 def test_poison_goes_to_the_dead_letters_and_all_others_arrive(lab: Lab) -> None:
-    lab.seed_contents()
     engine = lab.engine(RECORD_MAX_BYTES=RECORD_MAX_BYTES)
     engine.init()
     engine.start()
@@ -99,7 +98,6 @@ def test_one_that_only_one_sink_refuses_reaches_the_others(lab: Lab) -> None:
 
 
 def test_poison_survives_a_kill(lab: Lab) -> None:
-    lab.seed_contents()
     values: list[Any] = []
     for number in range(3000):
         values.append(b"poison" if number % 100 == 50 else lab.flat(number))

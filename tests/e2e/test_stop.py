@@ -8,7 +8,6 @@ from services import stack, until
 
 
 def test_sigterm_drains_says_what_each_sink_received_and_loses_nothing(lab: Lab) -> None:
-    lab.seed_contents()
     lab.prefill(200_000)
     engine = lab.engine()
     engine.init()
@@ -27,7 +26,6 @@ def test_sigterm_drains_says_what_each_sink_received_and_loses_nothing(lab: Lab)
 
 
 def test_a_second_signal_stops_at_once(lab: Lab) -> None:
-    lab.seed_contents()
     lab.prefill(100_000)
     engine = lab.engine()
     engine.init()
@@ -43,7 +41,6 @@ def test_a_second_signal_stops_at_once(lab: Lab) -> None:
 
 
 def test_it_stops_in_time_while_a_sink_does_not_answer(lab: Lab) -> None:
-    lab.seed_contents()
     lab.prefill(20_000)
     engine = lab.engine()
     engine.init()
