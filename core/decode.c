@@ -35,37 +35,37 @@ enum meta {
 };
 
 static const struct ab_json_field meta_template[META_COUNT] = {
-	[META_OP] = {.name = "__op"},
-	[META_DELETED] = {.name = "__deleted"},
-	[META_LSN] = {.name = "__lsn"},
-	[META_SOURCE_LSN] = {.name = "__source_lsn"},
-	[META_COMMIT_TS] = {.name = "__source_ts_ms"},
-	[META_SNAPSHOT] = {.name = "__snapshot"},
-	[META_SOURCE_SNAPSHOT] = {.name = "__source_snapshot"},
-	[META_ENVELOPE_OP] = {.name = "op"},
-	[META_ENVELOPE_LSN] = {.name = "source.lsn"},
-	[META_ENVELOPE_COMMIT_TS] = {.name = "source.ts_ms"},
-	[META_ENVELOPE_SNAPSHOT] = {.name = "source.snapshot"},
+	[META_OP] = AB_JSON_FIELD("__op"),
+	[META_DELETED] = AB_JSON_FIELD("__deleted"),
+	[META_LSN] = AB_JSON_FIELD("__lsn"),
+	[META_SOURCE_LSN] = AB_JSON_FIELD("__source_lsn"),
+	[META_COMMIT_TS] = AB_JSON_FIELD("__source_ts_ms"),
+	[META_SNAPSHOT] = AB_JSON_FIELD("__snapshot"),
+	[META_SOURCE_SNAPSHOT] = AB_JSON_FIELD("__source_snapshot"),
+	[META_ENVELOPE_OP] = AB_JSON_FIELD("op"),
+	[META_ENVELOPE_LSN] = AB_JSON_FIELD("source.lsn"),
+	[META_ENVELOPE_COMMIT_TS] = AB_JSON_FIELD("source.ts_ms"),
+	[META_ENVELOPE_SNAPSHOT] = AB_JSON_FIELD("source.snapshot"),
 };
 
 enum event_field { ID, CONTENT_ID, USER_ID, EVENT_TYPE, EVENT_TS, DURATION_MS, DEVICE, EVENT_FIELDS };
 
 static const struct ab_json_field event_template[EVENT_FIELDS] = {
-	[ID] = {.name = "id"},
-	[CONTENT_ID] = {.name = "content_id"},
-	[USER_ID] = {.name = "user_id"},
-	[EVENT_TYPE] = {.name = "event_type"},
-	[EVENT_TS] = {.name = "event_ts"},
-	[DURATION_MS] = {.name = "duration_ms"},
-	[DEVICE] = {.name = "device"},
+	[ID] = AB_JSON_FIELD("id"),
+	[CONTENT_ID] = AB_JSON_FIELD("content_id"),
+	[USER_ID] = AB_JSON_FIELD("user_id"),
+	[EVENT_TYPE] = AB_JSON_FIELD("event_type"),
+	[EVENT_TS] = AB_JSON_FIELD("event_ts"),
+	[DURATION_MS] = AB_JSON_FIELD("duration_ms"),
+	[DEVICE] = AB_JSON_FIELD("device"),
 };
 
 enum content_field { ROW_ID, ROW_TYPE, ROW_LENGTH, CONTENT_FIELDS };
 
 static const struct ab_json_field content_template[CONTENT_FIELDS] = {
-	[ROW_ID] = {.name = "id"},
-	[ROW_TYPE] = {.name = "content_type"},
-	[ROW_LENGTH] = {.name = "length_seconds"},
+	[ROW_ID] = AB_JSON_FIELD("id"),
+	[ROW_TYPE] = AB_JSON_FIELD("content_type"),
+	[ROW_LENGTH] = AB_JSON_FIELD("length_seconds"),
 };
 
 struct ab_decoder {

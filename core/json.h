@@ -24,8 +24,12 @@ struct ab_json;
 /* The fields asked for, by place; names are matched exactly after unescaping. */
 struct ab_json_field {
 	const char *name;
+	uint32_t name_len;
 	struct ab_text token;	/* out: raw token; strings with quotes and trimmed; at == NULL: missing or null */
 };
+
+/* Initializes a field of a name that is written out. */
+#define AB_JSON_FIELD(literal) {literal, sizeof(literal) - 1, {NULL, 0}}
 
 enum ab_json_result {
 	AB_JSON_OK,
@@ -54,7 +58,8 @@ enum ab_json_shape {
 
 /* Reads one message: fields from the row (flat: the object; envelope: after, or before when there is no after), and
  * meta from beside it (flat: the object too; envelope: what stands beside before and after by its own name, such as
- * "op", and what stands in source with that before it, such as "source.lsn"). *error gets a static text when the result is neither OK nor NULL. */
+ * "op", and what stands in source with that before it, such as "source.lsn"). *error gets a static text when the
+ * result is neither OK nor NULL. */
 enum ab_json_result ab_json_read(struct ab_json *json, const char *bytes, size_t len, enum ab_json_shape *shape,
 				 struct ab_json_field *fields, size_t field_count, struct ab_json_field *meta,
 				 size_t meta_count, const char **error);

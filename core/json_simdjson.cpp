@@ -38,6 +38,7 @@ struct list {
 	size_t count;
 	size_t next;	/* where the next match is most likely: messages keep their order */
 	uint32_t seen;
+	uint64_t lengths;	/* a bit for each length of a name: most other keys are told by it */
 };
 
 struct reading {
@@ -93,11 +94,22 @@ void clear(list &l)
 	l.next = 0;
 }
 
+list list_of(ab_json_field *field, size_t count)
+{
+	list l = {field, count, 0, 0, 0};
+	for (size_t i = 0; i < count; i++)
+		l.lengths |= uint64_t(1) << (field[i].name_len & 63);
+	clear(l);
+	return l;
+}
+
 /* Index of the field of this name, or count. */
 size_t find(list &l, std::string_view key)
 {
+	if (!(l.lengths >> (key.size() & 63) & 1))
+		return l.count;
 	for (size_t n = 0, i = l.next; n < l.count; n++, i = i + 1 == l.count ? 0 : i + 1) {
-		if (key == l.field[i].name) {
+		if (key.size() == l.field[i].name_len && memcmp(key.data(), l.field[i].name, key.size()) == 0) {
 			l.next = i + 1 == l.count ? 0 : i + 1;
 			return i;
 		}
@@ -108,7 +120,10 @@ size_t find(list &l, std::string_view key)
 /* A value's raw token without the white space behind it. On-Demand's reaches to the next token. */
 std::string_view trimmed(std::string_view token)
 {
-	return token.substr(0, token.find_last_not_of(" \t\r\n") + 1);
+	auto space = [](char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; };
+	while (!token.empty() && space(token.back()))
+		token.remove_suffix(1);
+	return token;
 }
 
 /* Escapes are checked only where somebody is going to use the string. */
@@ -129,12 +144,13 @@ ab_json_result check_scalar(reading &r, std::string_view token, bool used)
 
 ab_json_result key_of(reading &r, ondemand::field &field, std::string_view *key)
 {
-	const char *raw = field.key().raw();
-	const char *quote = static_cast<const char *>(memchr(raw, '"', size_t(r.end - raw)));
-	if (quote == nullptr)
+	const char *raw = field.key().raw(), *at = raw;
+	while (at < r.end && *at != '"' && *at != '\\')
+		at++;	/* keys are too short for memchr to win */
+	if (at == r.end)
 		return invalid(r, simdjson::UNCLOSED_STRING);
-	*key = {raw, size_t(quote - raw)};
-	if (memchr(raw, '\\', key->size()) != nullptr) {
+	*key = {raw, size_t(at - raw)};
+	if (*at == '\\') {
 		simdjson::error_code error = field.unescaped_key().get(*key);
 		if (error)
 			return invalid(r, error);
@@ -252,15 +268,20 @@ ab_json_result read_source(reading &r, ondemand::value value)
 
 unsigned special_of(std::string_view key, bool root)
 {
-	if (root && key == "schema")
-		return SCHEMA;
-	if (root && key == "payload")
-		return PAYLOAD;
-	if (key == "before")
-		return BEFORE;
-	if (key == "after")
-		return AFTER;
-	return key == "source" ? unsigned(SOURCE) : 0;
+	switch (key.size()) {
+	case 5:
+		return key == "after" ? unsigned(AFTER) : 0;
+	case 6:
+		if (root && key == "schema")
+			return SCHEMA;
+		if (key == "before")
+			return BEFORE;
+		return key == "source" ? unsigned(SOURCE) : 0;
+	case 7:
+		return root && key == "payload" ? unsigned(PAYLOAD) : 0;
+	default:
+		return 0;
+	}
 }
 
 ab_json_result read_column(reading &r, std::string_view key, ondemand::value value)
@@ -414,11 +435,9 @@ enum ab_json_result ab_json_read(struct ab_json *json, const char *bytes, size_t
 		return AB_JSON_NULL;
 	reading r{};
 	r.end = bytes + len;
-	r.fields = {fields, field_count, 0, 0};
-	r.meta = {meta, meta_count, 0, 0};
+	r.fields = list_of(fields, field_count);
+	r.meta = list_of(meta, meta_count);
 	r.shape = AB_JSON_FLAT;
-	clear(r.fields);
-	clear(r.meta);
 	enum ab_json_result result = read(json, r, bytes, len);
 	if (r.envelope && r.shape == AB_JSON_FLAT)
 		r.shape = AB_JSON_NO_ROW;

@@ -6,8 +6,8 @@
 
 enum { MAX_BYTES = 1 << 16 };
 
-static struct ab_json_field fields[] = {{.name = "id"}, {.name = "name"}};
-static struct ab_json_field meta[] = {{.name = "__op"}, {.name = "op"}, {.name = "source.lsn"}};
+static struct ab_json_field fields[] = {AB_JSON_FIELD("id"), AB_JSON_FIELD("name")};
+static struct ab_json_field meta[] = {AB_JSON_FIELD("__op"), AB_JSON_FIELD("op"), AB_JSON_FIELD("source.lsn")};
 static enum ab_json_shape shape;
 static const char *error;
 static char padded[MAX_BYTES + AB_JSON_PADDING_BYTES];
@@ -23,7 +23,7 @@ static enum ab_json_result read_before(const char *text, const char *behind)
 	memcpy(padded, text, len);
 	error = NULL;
 	enum ab_json_result result =
-		ab_json_read(json, padded, len, &shape, fields, AB_COUNT(fields), meta, AB_COUNT(meta), &error);
+	    ab_json_read(json, padded, len, &shape, fields, AB_COUNT(fields), meta, AB_COUNT(meta), &error);
 	ab_json_destroy(json);
 	return result;
 }
@@ -56,22 +56,23 @@ static void expect(const char *text, enum ab_json_shape expected, const char *id
 Test(json, reads_the_four_shapes)
 {
 	expect("{\"id\":1,\"name\":\"x\",\"__op\":\"c\"}", AB_JSON_FLAT, "1", "\"x\"", "\"c\"");
-	expect("{\"schema\":{\"a\":[{}]},\"payload\":{\"id\":1,\"name\":\"x\",\"__op\":\"c\"}}", AB_JSON_FLAT, "1", "\"x\"",
-	       "\"c\"");
-	expect("{\"before\":null,\"after\":{\"id\":1,\"name\":\"x\"},\"source\":{\"lsn\":5},\"op\":\"c\"}", AB_JSON_AFTER,
-	       "1", "\"x\"", "\"c\"");
+	expect("{\"schema\":{\"a\":[{}]},\"payload\":{\"id\":1,\"name\":\"x\",\"__op\":\"c\"}}", AB_JSON_FLAT, "1",
+	       "\"x\"", "\"c\"");
+	expect("{\"before\":null,\"after\":{\"id\":1,\"name\":\"x\"},\"source\":{\"lsn\":5},\"op\":\"c\"}",
+	       AB_JSON_AFTER, "1", "\"x\"", "\"c\"");
 	expect_token(meta[2].token, "5");
 	expect("{\"schema\":{},\"payload\":{\"before\":{\"id\":1,\"name\":\"x\"},\"after\":null,\"source\":{\"lsn\":6},"
-	       "\"op\":\"d\"}}", AB_JSON_BEFORE, "1", "\"x\"", "\"d\"");
+	       "\"op\":\"d\"}}",
+	       AB_JSON_BEFORE, "1", "\"x\"", "\"d\"");
 	expect_token(meta[2].token, "6");
 }
 
 Test(json, takes_the_row_after_the_change_in_whatever_order_rows_stand)
 {
-	expect("{\"before\":{\"id\":1,\"name\":\"old\"},\"after\":{\"id\":1,\"name\":\"new\"},\"op\":\"u\"}", AB_JSON_AFTER,
-	       "1", "\"new\"", "\"u\"");
-	expect("{\"op\":\"u\",\"after\":{\"id\":1,\"name\":\"new\"},\"before\":{\"id\":1,\"name\":\"old\"}}", AB_JSON_AFTER,
-	       "1", "\"new\"", "\"u\"");
+	expect("{\"before\":{\"id\":1,\"name\":\"old\"},\"after\":{\"id\":1,\"name\":\"new\"},\"op\":\"u\"}",
+	       AB_JSON_AFTER, "1", "\"new\"", "\"u\"");
+	expect("{\"op\":\"u\",\"after\":{\"id\":1,\"name\":\"new\"},\"before\":{\"id\":1,\"name\":\"old\"}}",
+	       AB_JSON_AFTER, "1", "\"new\"", "\"u\"");
 	expect("{\"before\":{\"id\":1,\"name\":\"old\"},\"after\":{\"id\":1},\"op\":\"u\"}", AB_JSON_AFTER, "1", NULL,
 	       "\"u\"");
 }
@@ -79,7 +80,8 @@ Test(json, takes_the_row_after_the_change_in_whatever_order_rows_stand)
 Test(json, takes_no_column_from_beside_the_rows_of_an_envelope)
 {
 	expect("{\"id\":9,\"source\":{\"id\":8},\"op\":\"m\"}", AB_JSON_NO_ROW, NULL, NULL, "\"m\"");
-	expect("{\"source\":{},\"id\":9,\"op\":\"t\",\"before\":null,\"after\":null}", AB_JSON_NO_ROW, NULL, NULL, "\"t\"");
+	expect("{\"source\":{},\"id\":9,\"op\":\"t\",\"before\":null,\"after\":null}", AB_JSON_NO_ROW, NULL, NULL,
+	       "\"t\"");
 }
 
 Test(json, takes_columns_that_are_named_like_parts_of_an_envelope)
@@ -90,7 +92,8 @@ Test(json, takes_columns_that_are_named_like_parts_of_an_envelope)
 
 Test(json, takes_no_column_from_beside_the_payload)
 {
-	expect("{\"id\":9,\"schema\":null,\"payload\":{\"name\":\"x\"},\"__op\":\"d\"}", AB_JSON_FLAT, NULL, "\"x\"", NULL);
+	expect("{\"id\":9,\"schema\":null,\"payload\":{\"name\":\"x\"},\"__op\":\"d\"}", AB_JSON_FLAT, NULL, "\"x\"",
+	       NULL);
 }
 
 Test(json, reads_null_as_missing_and_as_nothing_at_all)
@@ -104,7 +107,8 @@ Test(json, reads_null_as_missing_and_as_nothing_at_all)
 
 Test(json, trims_tokens_and_keeps_escapes)
 {
-	expect(" { \"id\" : -12 \n, \"name\" : \"a\\u00e9\\\"\\\\\" \t} \r\n", AB_JSON_FLAT, "-12", "\"a\\u00e9\\\"\\\\\"", NULL);
+	expect(" { \"id\" : -12 \n, \"name\" : \"a\\u00e9\\\"\\\\\" \t} \r\n", AB_JSON_FLAT, "-12",
+	       "\"a\\u00e9\\\"\\\\\"", NULL);
 	expect("{\"i\\u0064\":1}", AB_JSON_FLAT, "1", NULL, NULL);
 	expect("{\"id\\u0000\":1,\"id \":2,\"i\":3,\"\":4}", AB_JSON_FLAT, NULL, NULL, NULL);
 }
@@ -117,10 +121,16 @@ Test(json, gives_an_object_or_array_as_its_bracket)
 Test(json, refuses_a_field_that_is_there_twice)
 {
 	const char *const texts[] = {
-		"{\"id\":1,\"id\":1}", "{\"id\":null,\"id\":1}", "{\"id\":1,\"i\\u0064\":2}", "{\"__op\":\"c\",\"__op\":\"d\"}",
-		"{\"after\":{\"id\":1},\"after\":{\"id\":2}}", "{\"after\":null,\"after\":{\"id\":2}}",
-		"{\"payload\":{\"id\":1},\"payload\":{\"id\":2}}", "{\"schema\":{},\"schema\":{},\"payload\":{}}",
-		"{\"source\":{\"lsn\":1,\"lsn\":2}}", "{\"after\":{\"id\":1,\"id\":1}}",
+	    "{\"id\":1,\"id\":1}",
+	    "{\"id\":null,\"id\":1}",
+	    "{\"id\":1,\"i\\u0064\":2}",
+	    "{\"__op\":\"c\",\"__op\":\"d\"}",
+	    "{\"after\":{\"id\":1},\"after\":{\"id\":2}}",
+	    "{\"after\":null,\"after\":{\"id\":2}}",
+	    "{\"payload\":{\"id\":1},\"payload\":{\"id\":2}}",
+	    "{\"schema\":{},\"schema\":{},\"payload\":{}}",
+	    "{\"source\":{\"lsn\":1,\"lsn\":2}}",
+	    "{\"after\":{\"id\":1,\"id\":1}}",
 	};
 	for (size_t i = 0; i < AB_COUNT(texts); i++)
 		cr_expect_eq(read(texts[i]), AB_JSON_WRONG_SHAPE, "%s", texts[i]);
@@ -134,24 +144,82 @@ Test(json, refuses_what_is_no_object)
 }
 
 static const char *const broken[] = {
-	"", "   ", "nul", "nulll", "{", "}", "{\"id\"", "{\"id\":", "{\"id\":1", "{\"id\":1,", "{\"id\":1,}", "{\"id\"}",
-	"{\"id\":}", "{\"id\":,}", "{id:1}", "{\"id\":1}}", "{\"id\":1}{}", "{\"id\":1} x", "{\"id\":1},", "{\"id\":01}",
-	"{\"id\":+1}", "{\"id\":1.}", "{\"x\":01}", "{\"x\":tru}", "{\"x\":nulll}", "{\"x\":1 2}", "{\"x\":\"a\" \"b\"}",
-	"{\"x\":\"a\"b}", "{\"x\" 1}", "{\"x\"::1}", "{,\"x\":1}", "{\"x\":[1,]}", "{\"x\":[1 2]}", "{\"x\":[1}",
-	"{\"x\":{]}", "{\"x\":[1}}", "{\"x\":{\"y\":1}", "{\"x\":[{\"y\":1}]", "{\"id\":\"a}", "{\"id\":\"\\x\"}",
-	"{\"id\":\"\\ud800\"}", "{\"i\\x\":1}", "{\"after\":{\"id\":1}", "{\"after\":{\"id\":1,}}", "{\"source\":{\"lsn\":1}",
-	"{\"payload\":{\"id\":1}", "{\"schema\":{\"a\":1}", "{\"schema\":{\"a\":[1}", "{\"schema\":{\"a\":1,\"payload\":{}",
-	"{\"schema\":{\"a\":[1}}", "{\"schema\":{", "{\"schema\":{}", "{\"schema\":{},", "{\"schema\":{}}}",
-	"\xef\xbb\xbf{\"id\":1}", "{\"id\":\"\n\"}", "{\"id\":\"\t\"}", "{\"id\":\"\x01\"}", "{'id':1}", "{\"id\":NaN}",
-	"{\"id\":1}\"", "{\"id\":1\"\"}", "{\"id\":\"\"1}", "{\"id\":null\"\"}", "{\"id\":nulltrue}", "{\"id\":-}",
+    "",
+    "   ",
+    "nul",
+    "nulll",
+    "{",
+    "}",
+    "{\"id\"",
+    "{\"id\":",
+    "{\"id\":1",
+    "{\"id\":1,",
+    "{\"id\":1,}",
+    "{\"id\"}",
+    "{\"id\":}",
+    "{\"id\":,}",
+    "{id:1}",
+    "{\"id\":1}}",
+    "{\"id\":1}{}",
+    "{\"id\":1} x",
+    "{\"id\":1},",
+    "{\"id\":01}",
+    "{\"id\":+1}",
+    "{\"id\":1.}",
+    "{\"x\":01}",
+    "{\"x\":tru}",
+    "{\"x\":nulll}",
+    "{\"x\":1 2}",
+    "{\"x\":\"a\" \"b\"}",
+    "{\"x\":\"a\"b}",
+    "{\"x\" 1}",
+    "{\"x\"::1}",
+    "{,\"x\":1}",
+    "{\"x\":[1,]}",
+    "{\"x\":[1 2]}",
+    "{\"x\":[1}",
+    "{\"x\":{]}",
+    "{\"x\":[1}}",
+    "{\"x\":{\"y\":1}",
+    "{\"x\":[{\"y\":1}]",
+    "{\"id\":\"a}",
+    "{\"id\":\"\\x\"}",
+    "{\"id\":\"\\ud800\"}",
+    "{\"i\\x\":1}",
+    "{\"after\":{\"id\":1}",
+    "{\"after\":{\"id\":1,}}",
+    "{\"source\":{\"lsn\":1}",
+    "{\"payload\":{\"id\":1}",
+    "{\"schema\":{\"a\":1}",
+    "{\"schema\":{\"a\":[1}",
+    "{\"schema\":{\"a\":1,\"payload\":{}",
+    "{\"schema\":{\"a\":[1}}",
+    "{\"schema\":{",
+    "{\"schema\":{}",
+    "{\"schema\":{},",
+    "{\"schema\":{}}}",
+    "\xef\xbb\xbf{\"id\":1}",
+    "{\"id\":\"\n\"}",
+    "{\"id\":\"\t\"}",
+    "{\"id\":\"\x01\"}",
+    "{'id':1}",
+    "{\"id\":NaN}",
+    "{\"id\":1}\"",
+    "{\"id\":1\"\"}",
+    "{\"id\":\"\"1}",
+    "{\"id\":null\"\"}",
+    "{\"id\":nulltrue}",
+    "{\"id\":-}",
 };
 
 Test(json, refuses_broken_text_whatever_lies_behind_it)
 {
-	const char *const behind[] = {" ", "}", "]", ",", ":", "\"", "1", "{", "[", "}}]}", ",\"id\":5}", "\"}", ":1}", "\xff"};
+	const char *const behind[] = {" ", "}", "]",    ",",          ":",   "\"",  "1",
+				      "{", "[", "}}]}", ",\"id\":5}", "\"}", ":1}", "\xff"};
 	for (size_t i = 0; i < AB_COUNT(broken); i++)
 		for (size_t b = 0; b < AB_COUNT(behind); b++)
-			cr_expect_eq(read_before(broken[i], behind[b]), AB_JSON_INVALID, "%s before %s", broken[i], behind[b]);
+			cr_expect_eq(read_before(broken[i], behind[b]), AB_JSON_INVALID, "%s before %s", broken[i],
+				     behind[b]);
 }
 
 Test(json, says_something_for_people_about_everything_it_refuses)
@@ -165,8 +233,12 @@ Test(json, says_something_for_people_about_everything_it_refuses)
 Test(json, refuses_bytes_that_are_not_utf8)
 {
 	const char *const texts[] = {
-		"{\"id\":\"\xff\"}", "{\"x\":\"\xc3\"}", "{\"x\":\"\xc0\x80\"}", "{\"x\":\"\xed\xa0\x80\"}",
-		"{\"schema\":{\"\xe9\":1},\"payload\":{}}", "{\"x\":\"\xf5\x80\x80\x80\"}",
+	    "{\"id\":\"\xff\"}",
+	    "{\"x\":\"\xc3\"}",
+	    "{\"x\":\"\xc0\x80\"}",
+	    "{\"x\":\"\xed\xa0\x80\"}",
+	    "{\"schema\":{\"\xe9\":1},\"payload\":{}}",
+	    "{\"x\":\"\xf5\x80\x80\x80\"}",
 	};
 	for (size_t i = 0; i < AB_COUNT(texts); i++)
 		cr_expect_eq(read(texts[i]), AB_JSON_NOT_UTF8);
