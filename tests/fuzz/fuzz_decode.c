@@ -1,7 +1,7 @@
 /* tests/fuzz/fuzz_decode.c — any bytes through the decoder.
  *
- * Beyond not crashing: what is accepted is JSON to another parser too, token by token, because sinks copy tokens as they
- * stand; and the same bytes give the same result wherever they lie.
+ * Beyond not crashing: what is accepted is JSON to another parser too, token by token, because sinks copy tokens as
+ * they stand; and the same bytes give the same result wherever they lie.
  */
 #include <jansson.h>
 #include <string.h>

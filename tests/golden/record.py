@@ -12,7 +12,8 @@ Four connectors of its own (ExtractNewRecordState on and off, schemas on and off
     expected.json                    what a decoder must read from it, worked out from the rows alone
 
 Connectors, slots, publications and the schema are removed again. Addresses come from the environment, by the names of
-stack/env.sh: POSTGRES_HOST POSTGRES_PORT POSTGRES_DB POSTGRES_USER POSTGRES_PASSWORD KAFKA_BOOTSTRAP_SERVERS CONNECT_PORT.
+stack/env.sh: POSTGRES_HOST POSTGRES_PORT POSTGRES_DB POSTGRES_USER POSTGRES_PASSWORD KAFKA_BOOTSTRAP_SERVERS
+CONNECT_PORT.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ USER = "99999999-8888-4777-8666-555555555555"
 
 EVENT_COLUMNS = ("id", "content_id", "user_id", "event_type", "event_ts", "duration_ms", "device", "raw_payload")
 CONTENT_COLUMNS = ("id", "slug", "title", "content_type", "length_seconds", "publish_ts")
+
+MEGABYTE = {"text": 'all "work", \\ no play ' * 48000}
+QUOTES = {'"id"': '","id":7,"'}
 
 Row = dict[str, Any]
 
@@ -119,9 +123,9 @@ def streamed_cases() -> list[Case]:
         ("nulls", "c", event(11, content_id=None, user_id=None, duration_ms=None, device=None, raw_payload=None), ()),
         ("unicode", "c", event(12, device="größe 手机 \U0001f600 \u2028", event_type="Écoute"), ()),
         ("escapes", "c", event(13, device="tab\tline\nback\\slash/ctl\x01\x1f\x7f end\r", event_type="a\\u0041"), ()),
-        ("quotes", "c", event(14, device='"', event_type='say "play", {"a":1}', raw_payload={'"id"': '","id":7,"'}), ()),
+        ("quotes", "c", event(14, device='"', event_type='say "play", {"a":1}', raw_payload=QUOTES), ()),
         ("empty_texts", "c", event(15, device="", event_type=""), ()),
-        ("one_megabyte", "c", event(16, raw_payload={"text": 'all "work", \\ no play ' * 48000}), ()),
+        ("one_megabyte", "c", event(16, raw_payload=MEGABYTE), ()),
         ("largest", "c", event(2**63 - 1, duration_ms=2**31 - 1, event_ts="9999-12-31T23:59:59.999999Z"), ()),
         ("smallest", "c", event(-(2**63), duration_ms=-(2**31), event_ts="0001-01-01T00:00:00Z"), ()),
         ("before_1970", "c", event(17, event_ts="1969-12-31T23:59:59.999999Z"), ()),
@@ -129,13 +133,14 @@ def streamed_cases() -> list[Case]:
         ("millisecond", "c", event(19, event_ts="2026-11-23T23:19:12.120Z"), ()),
         ("other_zone", "c", event(20, event_ts="2026-11-24T01:19:12.5+02:00"), ()),
         ("update", "u", event(10, device="android", duration_ms=None), ("device", "duration_ms")),
-        ("update_beside_large", "u", event(16, device="tv", raw_payload={"text": 'all "work", \\ no play ' * 48000}), ("device",)),
+        ("update_beside_large", "u", event(16, device="tv", raw_payload=MEGABYTE), ("device",)),
         ("delete", "d", event(11, content_id=None, user_id=None, duration_ms=None, device=None, raw_payload=None), ()),
     ]
+    ebook = content(OTHER_CONTENT, content_type="ebook", length_seconds=60)
     contents: list[tuple[str, str, Row, tuple[str, ...]]] = [
         ("insert", "c", content(OTHER_CONTENT, content_type='blog "post" \\ é', length_seconds=None), ()),
-        ("update", "u", content(OTHER_CONTENT, content_type="ebook", length_seconds=60), ("content_type", "length_seconds")),
-        ("delete", "d", content(OTHER_CONTENT, content_type="ebook", length_seconds=60), ()),
+        ("update", "u", ebook, ("content_type", "length_seconds")),
+        ("delete", "d", ebook, ()),
     ]
     cases = [Case("engagement_events", *case) for case in events]
     cases += [Case("content", *case) for case in contents]

@@ -48,7 +48,8 @@ static void *read_contents(void *arg)
 			int len = type_of(content.length_seconds, type);
 			AB_ASSERT(content.type->text.len == (uint32_t)len);
 			AB_ASSERT(memcmp(content.type->text.at, type, (size_t)len) == 0);
-			AB_ASSERT(content.type->json.len == (uint32_t)len + 7);	/* two quotes, and \u000a for the line end */
+			AB_ASSERT(content.type->json.len ==
+				  (uint32_t)len + 7); /* two quotes, and \u000a for the line end */
 		}
 		AB_ASSERT(ab_cache_count(cache) <= CONTENTS);
 	} while (!atomic_load(&done));

@@ -10,8 +10,10 @@
 enum { MAX_BYTES = 1 << 16 };
 
 #define ID "a955f1d7-0c0f-4f06-8d3a-0123456789ab"
-#define ROW "\"id\":2,\"content_id\":\"" ID "\",\"user_id\":\"u\",\"event_type\":\"pause\"," \
-	"\"event_ts\":\"1970-01-01T00:00:01Z\",\"duration_ms\":5,\"device\":\"ios\",\"raw_payload\":\"{\\\"ip\\\": 1}\""
+#define ROW                                                                                                            \
+	"\"id\":2,\"content_id\":\"" ID "\",\"user_id\":\"u\",\"event_type\":\"pause\","                               \
+	"\"event_ts\":\"1970-01-01T00:00:01Z\",\"duration_ms\":5,\"device\":\"ios\",\"raw_payload\":\"{\\\"ip\\\": "   \
+	"1}\""
 #define FLAT(tail) "{" ROW tail "}"
 
 static struct ab_event event;
@@ -51,10 +53,12 @@ static void expect_rejected(const char *text, enum ab_reject code, const char *w
 
 Test(decode, reads_an_unwrapped_insert)
 {
-	static const char text[] = FLAT(",\"__deleted\":\"false\",\"__op\":\"c\",\"__lsn\":77,\"__source_ts_ms\":1795475952353,"
-					"\"__source_snapshot\":\"false\"");
+	static const char text[] =
+	    FLAT(",\"__deleted\":\"false\",\"__op\":\"c\",\"__lsn\":77,\"__source_ts_ms\":1795475952353,"
+		 "\"__source_snapshot\":\"false\"");
 	struct ab_decoder *decoder = ab_decoder_create(MAX_BYTES);
-	cr_assert_eq(ab_decode_event(decoder, text, sizeof text - 1, &event, &reason), AB_DECODE_EVENT, "%s", reason.text);
+	cr_assert_eq(ab_decode_event(decoder, text, sizeof text - 1, &event, &reason), AB_DECODE_EVENT, "%s",
+		     reason.text);
 	cr_expect_eq(event.op, AB_OP_CREATE);
 	cr_expect_eq(event.id, 2);
 	cr_expect_eq(event.lsn, 77);
@@ -64,8 +68,7 @@ Test(decode, reads_an_unwrapped_insert)
 	cr_expect_eq(event.content_id.hi, UINT64_C(0xa955f1d70c0f4f06));
 	cr_expect_eq(event.content_id.lo, UINT64_C(0x8d3a0123456789ab));
 	cr_expect_not(event.snapshot);
-	cr_expect_eq(event.has,
-		     AB_HAS_CONTENT_ID | AB_HAS_EVENT_TS | AB_HAS_DURATION | AB_HAS_LSN | AB_HAS_COMMIT_TS);
+	cr_expect_eq(event.has, AB_HAS_CONTENT_ID | AB_HAS_EVENT_TS | AB_HAS_DURATION | AB_HAS_LSN | AB_HAS_COMMIT_TS);
 	cr_expect_eq(event.device_json.len, 5);
 	cr_expect_arr_eq(event.device_json.at, "\"ios\"", 5);
 	cr_expect_arr_eq(event.user_id_json.at, "\"u\"", 3);
@@ -80,18 +83,18 @@ Test(decode, reads_every_operation)
 		const char *text;
 		enum ab_op op;
 	} cases[] = {
-		{FLAT(",\"__op\":\"c\""), AB_OP_CREATE},
-		{FLAT(",\"__op\":\"r\""), AB_OP_READ},
-		{FLAT(",\"__op\":\"u\",\"__deleted\":false"), AB_OP_UPDATE},
-		{FLAT(",\"__op\":\"d\",\"__deleted\":\"true\""), AB_OP_DELETE},
-		{FLAT(",\"__op\":\"d\",\"__deleted\":true"), AB_OP_DELETE},
-		{FLAT(",\"__op\":\"d\",\"__deleted\":null"), AB_OP_DELETE},
-		{FLAT(",\"__deleted\":\"true\""), AB_OP_DELETE},
-		{"{\"before\":null,\"after\":" FLAT("") ",\"op\":\"c\"}", AB_OP_CREATE},
-		{"{\"before\":null,\"after\":" FLAT("") ",\"source\":{\"snapshot\":\"true\"},\"op\":\"r\"}", AB_OP_READ},
-		{"{\"before\":" FLAT("") ",\"after\":" FLAT("") ",\"op\":\"u\"}", AB_OP_UPDATE},
-		{"{\"before\":" FLAT("") ",\"after\":null,\"op\":\"d\"}", AB_OP_DELETE},
-		{"{\"schema\":{\"type\":\"struct\"},\"payload\":{\"before\":" FLAT("") ",\"op\":\"d\"}}", AB_OP_DELETE},
+	    {FLAT(",\"__op\":\"c\""), AB_OP_CREATE},
+	    {FLAT(",\"__op\":\"r\""), AB_OP_READ},
+	    {FLAT(",\"__op\":\"u\",\"__deleted\":false"), AB_OP_UPDATE},
+	    {FLAT(",\"__op\":\"d\",\"__deleted\":\"true\""), AB_OP_DELETE},
+	    {FLAT(",\"__op\":\"d\",\"__deleted\":true"), AB_OP_DELETE},
+	    {FLAT(",\"__op\":\"d\",\"__deleted\":null"), AB_OP_DELETE},
+	    {FLAT(",\"__deleted\":\"true\""), AB_OP_DELETE},
+	    {"{\"before\":null,\"after\":" FLAT("") ",\"op\":\"c\"}", AB_OP_CREATE},
+	    {"{\"before\":null,\"after\":" FLAT("") ",\"source\":{\"snapshot\":\"true\"},\"op\":\"r\"}", AB_OP_READ},
+	    {"{\"before\":" FLAT("") ",\"after\":" FLAT("") ",\"op\":\"u\"}", AB_OP_UPDATE},
+	    {"{\"before\":" FLAT("") ",\"after\":null,\"op\":\"d\"}", AB_OP_DELETE},
+	    {"{\"schema\":{\"type\":\"struct\"},\"payload\":{\"before\":" FLAT("") ",\"op\":\"d\"}}", AB_OP_DELETE},
 	};
 	for (size_t i = 0; i < AB_COUNT(cases); i++) {
 		cr_expect_eq(decode(cases[i].text), AB_DECODE_EVENT, "%s: %s", cases[i].text, reason.text);
@@ -113,7 +116,8 @@ Test(decode, skips_what_is_no_row)
 Test(decode, reads_null_columns_as_absent)
 {
 	cr_assert_eq(decode("{\"id\":1,\"content_id\":null,\"user_id\":null,\"event_type\":\"x\",\"duration_ms\":null,"
-			    "\"event_ts\":\"1970-01-01T00:00:00Z\",\"__op\":\"c\",\"__lsn\":null}"), AB_DECODE_EVENT);
+			    "\"event_ts\":\"1970-01-01T00:00:00Z\",\"__op\":\"c\",\"__lsn\":null}"),
+		     AB_DECODE_EVENT);
 	cr_expect_eq(event.has, AB_HAS_EVENT_TS);
 	cr_expect_null(event.content_id_json.at);
 	cr_expect_null(event.user_id_json.at);
@@ -145,16 +149,16 @@ Test(decode, tells_snapshot_rows_from_streamed_ones)
 		const char *text;
 		bool snapshot;
 	} cases[] = {
-		{FLAT(",\"__op\":\"r\",\"__source_snapshot\":\"first\""), true},
-		{FLAT(",\"__op\":\"r\",\"__source_snapshot\":\"last_in_data_collection\""), true},
-		{FLAT(",\"__op\":\"r\",\"__source_snapshot\":true"), true},
-		{FLAT(",\"__op\":\"r\",\"__snapshot\":\"incremental\""), true},
-		{FLAT(",\"__op\":\"c\",\"__source_snapshot\":\"false\""), false},
-		{FLAT(",\"__op\":\"c\",\"__source_snapshot\":false"), false},
-		{FLAT(",\"__op\":\"c\",\"__source_snapshot\":null"), false},
-		{FLAT(",\"__op\":\"c\""), false},
-		{"{\"after\":" FLAT("") ",\"source\":{\"snapshot\":\"last\",\"lsn\":3},\"op\":\"r\"}", true},
-		{"{\"after\":" FLAT("") ",\"source\":{\"snapshot\":\"false\"},\"op\":\"c\"}", false},
+	    {FLAT(",\"__op\":\"r\",\"__source_snapshot\":\"first\""), true},
+	    {FLAT(",\"__op\":\"r\",\"__source_snapshot\":\"last_in_data_collection\""), true},
+	    {FLAT(",\"__op\":\"r\",\"__source_snapshot\":true"), true},
+	    {FLAT(",\"__op\":\"r\",\"__snapshot\":\"incremental\""), true},
+	    {FLAT(",\"__op\":\"c\",\"__source_snapshot\":\"false\""), false},
+	    {FLAT(",\"__op\":\"c\",\"__source_snapshot\":false"), false},
+	    {FLAT(",\"__op\":\"c\",\"__source_snapshot\":null"), false},
+	    {FLAT(",\"__op\":\"c\""), false},
+	    {"{\"after\":" FLAT("") ",\"source\":{\"snapshot\":\"last\",\"lsn\":3},\"op\":\"r\"}", true},
+	    {"{\"after\":" FLAT("") ",\"source\":{\"snapshot\":\"false\"},\"op\":\"c\"}", false},
 	};
 	for (size_t i = 0; i < AB_COUNT(cases); i++) {
 		cr_expect_eq(decode(cases[i].text), AB_DECODE_EVENT, "%s: %s", cases[i].text, reason.text);
@@ -191,18 +195,24 @@ Test(decode, rejects_with_a_code_and_words)
 Test(decode, rejects_columns_that_are_missing_or_of_another_type)
 {
 	expect_rejected("{\"event_type\":\"x\",\"event_ts\":0,\"__op\":\"c\"}", AB_REJECT_MISSING_FIELD, "id");
-	expect_rejected("{\"id\":null,\"event_type\":\"x\",\"event_ts\":0,\"__op\":\"c\"}", AB_REJECT_MISSING_FIELD, "id");
-	expect_rejected("{\"id\":\"1\",\"event_type\":\"x\",\"event_ts\":0,\"__op\":\"c\"}", AB_REJECT_WRONG_TYPE, "id");
+	expect_rejected("{\"id\":null,\"event_type\":\"x\",\"event_ts\":0,\"__op\":\"c\"}", AB_REJECT_MISSING_FIELD,
+			"id");
+	expect_rejected("{\"id\":\"1\",\"event_type\":\"x\",\"event_ts\":0,\"__op\":\"c\"}", AB_REJECT_WRONG_TYPE,
+			"id");
 	expect_rejected("{\"id\":1.0,\"event_type\":\"x\",\"event_ts\":0,\"__op\":\"c\"}", AB_REJECT_WRONG_TYPE, "1.0");
 	expect_rejected("{\"id\":9223372036854775808,\"__op\":\"c\"}", AB_REJECT_OUT_OF_RANGE, "9223372036854775808");
 	expect_rejected("{\"id\":1,\"event_type\":\"x\",\"__op\":\"c\"}", AB_REJECT_MISSING_FIELD, "event_ts");
-	expect_rejected("{\"id\":1,\"event_type\":\"x\",\"__op\":\"d\"}", AB_REJECT_MISSING_FIELD, "REPLICA IDENTITY FULL");
+	expect_rejected("{\"id\":1,\"event_type\":\"x\",\"__op\":\"d\"}", AB_REJECT_MISSING_FIELD,
+			"REPLICA IDENTITY FULL");
 	expect_rejected("{\"id\":1,\"event_ts\":0,\"__op\":\"c\"}", AB_REJECT_MISSING_FIELD, "event_type");
-	expect_rejected("{\"id\":1,\"event_ts\":0,\"event_type\":7,\"__op\":\"c\"}", AB_REJECT_WRONG_TYPE, "event_type");
+	expect_rejected("{\"id\":1,\"event_ts\":0,\"event_type\":7,\"__op\":\"c\"}", AB_REJECT_WRONG_TYPE,
+			"event_type");
 	expect_rejected("{\"id\":1,\"event_ts\":\"soon\",\"__op\":\"c\"}", AB_REJECT_WRONG_TYPE, "soon");
 	expect_rejected("{\"id\":1,\"event_ts\":true,\"__op\":\"c\"}", AB_REJECT_WRONG_TYPE, "event_ts");
-	expect_rejected("{\"id\":1,\"event_ts\":\"+10000-01-01T00:00:00Z\",\"__op\":\"c\"}", AB_REJECT_OUT_OF_RANGE, "event_ts");
-	expect_rejected("{\"id\":1,\"event_ts\":9223372036854775807,\"__op\":\"c\"}", AB_REJECT_OUT_OF_RANGE, "event_ts");
+	expect_rejected("{\"id\":1,\"event_ts\":\"+10000-01-01T00:00:00Z\",\"__op\":\"c\"}", AB_REJECT_OUT_OF_RANGE,
+			"event_ts");
+	expect_rejected("{\"id\":1,\"event_ts\":9223372036854775807,\"__op\":\"c\"}", AB_REJECT_OUT_OF_RANGE,
+			"event_ts");
 	expect_rejected("{\"id\":1,\"event_ts\":-99999999999999,\"__op\":\"c\"}", AB_REJECT_OUT_OF_RANGE, "event_ts");
 	expect_rejected(WITH("\"content_id\":\"7\""), AB_REJECT_WRONG_TYPE, "content_id: not a UUID");
 	expect_rejected(WITH("\"content_id\":7"), AB_REJECT_WRONG_TYPE, "content_id");
@@ -225,15 +235,15 @@ Test(decode, never_takes_the_word_for_an_unchanged_column_as_data)
 			 i == 3 ? "" : "\"event_type\":\"x\",", i == 4 ? "" : "\"event_ts\":0,", columns[i], word);
 		expect_rejected(text, AB_REJECT_MISSING_FIELD, columns[i]);
 	}
-	snprintf(text, sizeof text, "{\"id\":1,\"event_type\":\"x\",\"event_ts\":0,\"__op\":\"u\",\"raw_payload\":%s}", word);
+	snprintf(text, sizeof text, "{\"id\":1,\"event_type\":\"x\",\"event_ts\":0,\"__op\":\"u\",\"raw_payload\":%s}",
+		 word);
 	cr_expect_eq(decode(text), AB_DECODE_EVENT, "a column that no sink gets may be unchanged");
 }
 
 Test(decode, tells_the_defaults_that_stand_for_an_unknown_old_row_from_a_row)
 {
-	static const char filled[] =
-		"{\"id\":1,\"content_id\":null,\"user_id\":null,\"event_type\":\"\",\"event_ts\":"
-		"\"1970-01-01T00:00:00Z\",\"duration_ms\":null,\"device\":null,\"__op\":\"%s\"}";
+	static const char filled[] = "{\"id\":1,\"content_id\":null,\"user_id\":null,\"event_type\":\"\",\"event_ts\":"
+				     "\"1970-01-01T00:00:00Z\",\"duration_ms\":null,\"device\":null,\"__op\":\"%s\"}";
 	char text[512];
 	snprintf(text, sizeof text, filled, "d");
 	expect_rejected(text, AB_REJECT_MISSING_FIELD, "REPLICA IDENTITY FULL");
@@ -313,7 +323,8 @@ Test(decode, has_room_for_one_record_of_the_largest_size)
 {
 	size_t len = MAX_BYTES;
 	char *text = malloc(len);
-	int head = snprintf(text, len, "{\"id\":1,\"event_type\":\"x\",\"event_ts\":0,\"__op\":\"c\",\"raw_payload\":\"");
+	int head =
+	    snprintf(text, len, "{\"id\":1,\"event_type\":\"x\",\"event_ts\":0,\"__op\":\"c\",\"raw_payload\":\"");
 	memset(text + head, 'x', len - (size_t)head);
 	memcpy(text + len - 2, "\"}", 2);
 	cr_expect_eq(decode_bytes(text, len), AB_DECODE_EVENT, "%s", reason.text);
@@ -322,20 +333,22 @@ Test(decode, has_room_for_one_record_of_the_largest_size)
 
 Test(content, reads_a_row_with_its_type_unescaped)
 {
-	cr_assert_eq(decode_content("{\"id\":\"" ID "\",\"content_type\":\"a\\\"\\u00e9\",\"length_seconds\":60,\"__op\":\"u\"}"),
+	cr_assert_eq(decode_content("{\"id\":\"" ID
+				    "\",\"content_type\":\"a\\\"\\u00e9\",\"length_seconds\":60,\"__op\":\"u\"}"),
 		     AB_DECODE_EVENT, "%s", reason.text);
 	cr_expect_eq(row.id.hi, UINT64_C(0xa955f1d70c0f4f06));
 	cr_expect_eq(row.type_len, 4);
 	cr_expect_arr_eq(row.type, "a\"\xc3\xa9", 4);
 	cr_expect(row.has_length && row.length_seconds == 60 && !row.deleted);
-	cr_assert_eq(decode_content("{\"id\":\"" ID "\",\"content_type\":\"x\",\"length_seconds\":null}"), AB_DECODE_EVENT,
-		     "%s", reason.text);
+	cr_assert_eq(decode_content("{\"id\":\"" ID "\",\"content_type\":\"x\",\"length_seconds\":null}"),
+		     AB_DECODE_EVENT, "%s", reason.text);
 	cr_expect_not(row.has_length);
 }
 
 Test(content, needs_only_the_id_of_a_deleted_row)
 {
-	cr_expect_eq(decode_content("{\"id\":\"" ID "\",\"content_type\":null,\"__deleted\":\"true\"}"), AB_DECODE_EVENT);
+	cr_expect_eq(decode_content("{\"id\":\"" ID "\",\"content_type\":null,\"__deleted\":\"true\"}"),
+		     AB_DECODE_EVENT);
 	cr_expect(row.deleted);
 	cr_expect_eq(decode_content("{\"before\":{\"id\":\"" ID "\"},\"after\":null,\"op\":\"d\"}"), AB_DECODE_EVENT);
 	cr_expect(row.deleted);
@@ -366,7 +379,8 @@ Test(content, rejects_rows_it_cannot_keep)
 	expect_content_rejected("{\"id\":\"" ID "\",\"content_type\":3,\"__op\":\"c\"}", AB_REJECT_WRONG_TYPE);
 	expect_content_rejected("{\"id\":\"" ID "\",\"content_type\":\"x\",\"length_seconds\":\"6\",\"__op\":\"c\"}",
 				AB_REJECT_WRONG_TYPE);
-	expect_content_rejected("{\"id\":\"" ID "\",\"content_type\":\"x\",\"length_seconds\":2147483648,\"__op\":\"c\"}",
+	expect_content_rejected("{\"id\":\"" ID
+				"\",\"content_type\":\"x\",\"length_seconds\":2147483648,\"__op\":\"c\"}",
 				AB_REJECT_OUT_OF_RANGE);
 }
 
@@ -381,5 +395,7 @@ Test(uuid, is_36_characters_in_any_case)
 	cr_expect_not(ab_uuid_parse("00112233-4455-6677-8899-aabbccddeefg", 36, &uuid));
 	cr_expect_not(ab_uuid_parse("00112233-4455-6677-88990aabbccddeeff", 36, &uuid));
 	cr_expect_not(ab_uuid_parse("001122334-455-6677-8899-aabbccddeeff", 36, &uuid));
-	cr_expect_not(ab_uuid_parse("00112233\xad" "4455-6677-8899-aabbccddeeff", 36, &uuid));
+	cr_expect_not(ab_uuid_parse("00112233\xad"
+				    "4455-6677-8899-aabbccddeeff",
+				    36, &uuid));
 }

@@ -9,23 +9,23 @@ Test(engagement, rounds_halves_away_from_zero)
 	const struct {
 		int64_t duration_ms, length_seconds, hundredths;
 	} cases[] = {
-		{0, 60, 0},
-		{30000, 60, 5000},		/* 50 % */
-		{60000, 60, 10000},
-		{90000, 60, 15000},		/* more than all of it: seen twice */
-		{1, 20, 1},			/* 0.5 hundredths: up */
-		{1, 21, 0},			/* 0.476 */
-		{3, 20, 2},			/* 1.5: up */
-		{5, 20, 3},			/* 2.5: up, not to even */
-		{-1, 20, -1},			/* -0.5: down */
-		{-1, 21, 0},
-		{-5, 20, -3},
-		{672892, 7200, 935},		/* 934.57 */
-		{1, 1, 10},
-		{INT32_MAX, 1, INT64_C(21474836470)},
-		{INT32_MIN, 1, INT64_C(-21474836480)},
-		{INT32_MAX, INT32_MAX, 10},
-		{1, INT32_MAX, 0},
+	    {0, 60, 0},
+	    {30000, 60, 5000}, /* 50 % */
+	    {60000, 60, 10000},
+	    {90000, 60, 15000}, /* more than all of it: seen twice */
+	    {1, 20, 1}, /* 0.5 hundredths: up */
+	    {1, 21, 0}, /* 0.476 */
+	    {3, 20, 2}, /* 1.5: up */
+	    {5, 20, 3}, /* 2.5: up, not to even */
+	    {-1, 20, -1}, /* -0.5: down */
+	    {-1, 21, 0},
+	    {-5, 20, -3},
+	    {672892, 7200, 935}, /* 934.57 */
+	    {1, 1, 10},
+	    {INT32_MAX, 1, INT64_C(21474836470)},
+	    {INT32_MIN, 1, INT64_C(-21474836480)},
+	    {INT32_MAX, INT32_MAX, 10},
+	    {1, INT32_MAX, 0},
 	};
 	for (size_t i = 0; i < AB_COUNT(cases); i++) {
 		int64_t got = ab_engagement_hundredths(cases[i].duration_ms, cases[i].length_seconds);
@@ -47,7 +47,8 @@ static struct ab_cache *filled(void)
 
 static struct ab_event event_of(struct ab_uuid content_id)
 {
-	return (struct ab_event){.has = AB_HAS_CONTENT_ID | AB_HAS_DURATION, .content_id = content_id, .duration_ms = 30000};
+	return (struct ab_event){
+	    .has = AB_HAS_CONTENT_ID | AB_HAS_DURATION, .content_id = content_id, .duration_ms = 30000};
 }
 
 Test(enrich, adds_type_length_and_percentage)

@@ -89,12 +89,14 @@ static void expect_uuid(const char *where, struct ab_uuid uuid, const json_t *ex
 
 static void expect_event(const char *where, const struct ab_event *event, const json_t *expected)
 {
-	static const char ops[] = {[AB_OP_CREATE] = 'c', [AB_OP_READ] = 'r', [AB_OP_UPDATE] = 'u', [AB_OP_DELETE] = 'd'};
+	static const char ops[] = {
+	    [AB_OP_CREATE] = 'c', [AB_OP_READ] = 'r', [AB_OP_UPDATE] = 'u', [AB_OP_DELETE] = 'd'};
 	const json_t *content_id = json_object_get(expected, "content_id");
 	cr_expect_eq(ops[event->op], json_string_value(json_object_get(expected, "op"))[0], "%s: op", where);
 	cr_expect_eq(event->snapshot, json_is_true(json_object_get(expected, "snapshot")), "%s: snapshot", where);
 	expect_number(where, "id", true, event->id, json_object_get(expected, "id"));
-	expect_number(where, "event_ts", event->has & AB_HAS_EVENT_TS, event->event_us, json_object_get(expected, "event_us"));
+	expect_number(where, "event_ts", event->has & AB_HAS_EVENT_TS, event->event_us,
+		      json_object_get(expected, "event_us"));
 	expect_number(where, "duration_ms", event->has & AB_HAS_DURATION, event->duration_ms,
 		      json_object_get(expected, "duration_ms"));
 	expect_text(where, "content_id", event->content_id_json, content_id);
@@ -105,7 +107,8 @@ static void expect_event(const char *where, const struct ab_event *event, const 
 	if (event->has & AB_HAS_CONTENT_ID)
 		expect_uuid(where, event->content_id, content_id);
 	cr_expect(event->has & AB_HAS_LSN && event->lsn > 0, "%s: lsn", where);
-	cr_expect(event->has & AB_HAS_COMMIT_TS && event->commit_ts_ms > INT64_C(1700000000000), "%s: commit time", where);
+	cr_expect(event->has & AB_HAS_COMMIT_TS && event->commit_ts_ms > INT64_C(1700000000000), "%s: commit time",
+		  where);
 }
 
 static void expect_row(const char *where, const struct ab_content_row *row, const json_t *expected)
@@ -116,7 +119,8 @@ static void expect_row(const char *where, const struct ab_content_row *row, cons
 	expect_uuid(where, row->id, json_object_get(expected, "id"));
 	if (deleted)
 		return;
-	cr_expect(row->type_len == json_string_length(type) && memcmp(row->type, json_string_value(type), row->type_len) == 0,
+	cr_expect(row->type_len == json_string_length(type) &&
+		      memcmp(row->type, json_string_value(type), row->type_len) == 0,
 		  "%s: content_type is %.*s", where, (int)row->type_len, row->type);
 	expect_number(where, "length_seconds", row->has_length, row->length_seconds,
 		      json_object_get(expected, "length_seconds"));
@@ -138,11 +142,11 @@ static bool check(struct ab_decoder *decoder, const char *shape, const char *nam
 	cr_assert_eq(message.bytes == NULL, tombstone, "%s", message.name);
 
 	ab_decoder_reset(decoder);
-	enum ab_decode_result result =
-		content ? ab_decode_content(decoder, message.bytes, message.len, &row, &reason)
-			: ab_decode_event(decoder, message.bytes, message.len, &event, &reason);
-	enum ab_decode_result needed =
-		tombstone ? AB_DECODE_TOMBSTONE : rejected != NULL ? AB_DECODE_REJECTED : AB_DECODE_EVENT;
+	enum ab_decode_result result = content ? ab_decode_content(decoder, message.bytes, message.len, &row, &reason)
+					       : ab_decode_event(decoder, message.bytes, message.len, &event, &reason);
+	enum ab_decode_result needed = tombstone          ? AB_DECODE_TOMBSTONE
+				       : rejected != NULL ? AB_DECODE_REJECTED
+							  : AB_DECODE_EVENT;
 	cr_assert_eq(result, needed, "%s: %s", message.name, reason.text);
 	if (rejected != NULL) {
 		cr_expect_str_eq(ab_reject_name(reason.code), rejected, "%s: %s", message.name, reason.text);
@@ -166,8 +170,7 @@ Test(golden, every_message_of_debezium_reads_as_the_row_that_was_written)
 		const char *name;
 		json_t *value;
 		size_t count = 0;
-		json_object_foreach(expected, name, value)
-			count += check(decoder, shapes[i], name, value);
+		json_object_foreach(expected, name, value) count += check(decoder, shapes[i], name, value);
 		cr_expect_geq(count, json_object_size(expected) - 3, "%s: %zu messages", shapes[i], count);
 	}
 	ab_decoder_destroy(decoder);

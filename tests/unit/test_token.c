@@ -13,12 +13,29 @@ static struct ab_text token(const char *text)
 Test(token, takes_every_escape_of_json_and_no_other)
 {
 	const char *const good[] = {
-		"\"\"", "\"plain\"", "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\u0041\\u00e9\\uFFFF\"", "\"\\ud83d\\ude00\"",
-		"\"\\u0000\"", "\"\\\\u12\"",
+	    "\"\"",
+	    "\"plain\"",
+	    "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"",
+	    "\"\\u0041\\u00e9\\uFFFF\"",
+	    "\"\\ud83d\\ude00\"",
+	    "\"\\u0000\"",
+	    "\"\\\\u12\"",
 	};
 	const char *const bad[] = {
-		"\"\\x\"", "\"\\'\"", "\"\\0\"", "\"\\u12\"", "\"\\u123g\"", "\"\\ud83d\"", "\"\\ud83dx\"", "\"\\ude00\"",
-		"\"\\ud83d\\u0041\"", "\"\\ud83d\\n\"", "\"\\ud83d\\ud83d\"", "\"\\uD83D\\u12\"", "\"ok then \\a\"", "\"\\\"",
+	    "\"\\x\"",
+	    "\"\\'\"",
+	    "\"\\0\"",
+	    "\"\\u12\"",
+	    "\"\\u123g\"",
+	    "\"\\ud83d\"",
+	    "\"\\ud83dx\"",
+	    "\"\\ude00\"",
+	    "\"\\ud83d\\u0041\"",
+	    "\"\\ud83d\\n\"",
+	    "\"\\ud83d\\ud83d\"",
+	    "\"\\uD83D\\u12\"",
+	    "\"ok then \\a\"",
+	    "\"\\\"",
 	};
 	for (size_t i = 0; i < AB_COUNT(good); i++)
 		cr_expect(ab_token_escapes_valid(token(good[i])), "%s", good[i]);
@@ -28,8 +45,10 @@ Test(token, takes_every_escape_of_json_and_no_other)
 
 Test(token, takes_numbers_as_json_writes_them)
 {
-	const char *const good[] = {"0", "-0", "12", "-12", "0.5", "1e5", "1E+5", "1.25e-7", "123456789012345678901234567890"};
-	const char *const bad[] = {"", "-", "+1", "01", "-01", "1.", ".5", "1e", "1e+", "1x", "0x1", "NaN", "1 ", "1.5.5"};
+	const char *const good[] = {
+	    "0", "-0", "12", "-12", "0.5", "1e5", "1E+5", "1.25e-7", "123456789012345678901234567890"};
+	const char *const bad[] = {"",   "-",   "+1", "01",  "-01", "1.", ".5",
+				   "1e", "1e+", "1x", "0x1", "NaN", "1 ", "1.5.5"};
 	for (size_t i = 0; i < AB_COUNT(good); i++)
 		cr_expect(ab_token_number_valid(token(good[i])), "%s", good[i]);
 	for (size_t i = 0; i < AB_COUNT(bad); i++)
@@ -42,8 +61,12 @@ Test(token, reads_every_integer_of_64_bits)
 		const char *text;
 		int64_t value;
 	} cases[] = {
-		{"0", 0}, {"-0", 0}, {"7", 7}, {"-7", -7}, {"9223372036854775807", INT64_MAX},
-		{"-9223372036854775808", INT64_MIN},
+	    {"0", 0},
+	    {"-0", 0},
+	    {"7", 7},
+	    {"-7", -7},
+	    {"9223372036854775807", INT64_MAX},
+	    {"-9223372036854775808", INT64_MIN},
 	};
 	for (size_t i = 0; i < AB_COUNT(cases); i++) {
 		int64_t value = 99;
@@ -54,7 +77,8 @@ Test(token, reads_every_integer_of_64_bits)
 
 Test(token, tells_a_large_integer_from_something_else)
 {
-	const char *const large[] = {"9223372036854775808", "-9223372036854775809", "99999999999999999999999", "11", "-11"};
+	const char *const large[] = {"9223372036854775808", "-9223372036854775809", "99999999999999999999999", "11",
+				     "-11"};
 	const char *const other[] = {"1.0", "1e3", "01", "-", "\"5\"", "true", "null", "{", "", "5 "};
 	int64_t value;
 	for (size_t i = 0; i < AB_COUNT(large); i++)
