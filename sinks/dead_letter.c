@@ -97,6 +97,18 @@ static void delivered(rd_kafka_t *rk, const rd_kafka_message_t *message, void *o
 	}
 }
 
+static void log_cb(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+	struct ab_dead_letters *letters = rd_kafka_opaque(rk);
+	char line[1200];
+
+	(void)facility;
+	if (level > 4)
+		return;
+	snprintf(line, sizeof line, "dead letters: %s", text);
+	letters->on_log(line);
+}
+
 static void *run(void *arg)
 {
 	struct ab_dead_letters *letters = arg;
@@ -115,6 +127,8 @@ struct ab_dead_letters *ab_dead_letters_create(const struct ab_config *config, v
 	AB_ASSERT(letters != NULL);
 	letters->on_log = on_log;
 	snprintf(letters->topic, sizeof letters->topic, "%s", config->dead_letter_topic);
+	/* First, so that what the promise needs wins over it. */
+	ab_kafka_conf_pass_through(&conf, config);
 	ab_kafka_conf_set(&conf, "client.id", "anabranch-dead-letters");
 	ab_kafka_conf_set(&conf, "enable.idempotence", "true");
 	ab_kafka_conf_set(&conf, "acks", "all");
@@ -125,6 +139,7 @@ struct ab_dead_letters *ab_dead_letters_create(const struct ab_config *config, v
 	if (!conf.failed) {
 		rd_kafka_conf_set_opaque(conf.conf, letters);
 		rd_kafka_conf_set_dr_msg_cb(conf.conf, delivered);
+		rd_kafka_conf_set_log_cb(conf.conf, log_cb);
 		letters->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf.conf, error, 512);
 	} else {
 		snprintf(error, 512, "%s", conf.error);
