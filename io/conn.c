@@ -230,8 +230,6 @@ static void explain_loss(struct ab_conn *conn, int result)
 
 static void received(struct ab_conn *conn, size_t bytes)
 {
-	uint32_t generation = conn->socket.generation;
-
 	if (!conn->in_flight) {
 		say(conn, "sent %zu bytes that answer no request: is it the server we take it for?", bytes);
 		go_down(conn);
@@ -242,7 +240,7 @@ static void received(struct ab_conn *conn, size_t bytes)
 		arm(conn);
 	}
 	conn->call.on_data(conn->call.arg, conn->socket.receive, bytes);
-	if (conn->state == AB_CONN_UP && conn->doom == NULL && conn->socket.generation == generation)
+	if (conn->state == AB_CONN_UP && conn->doom == NULL)	/* the owner may have closed it */
 		ab_loop_begin(conn->loop, &conn->socket, AB_OP_RECV);
 }
 

@@ -2,7 +2,7 @@
  *
  *     DOWN ──open/backoff over──▶ CONNECTING ──▶ UP ──▶ (request in flight) ──▶ UP
  *      ▲                              │           │
- *      └────── time-out, reset, refused, closed by us ─┘   on_down(reason); reconnects by itself after the backoff
+ *      └────── time-out, reset, refused, closed by us ─┘   on_down(reason); by itself UP again after the backoff
  *
  * Bytes go out through ab_conn_send() and come in through received() in conn.c: TLS will sit in these two.
  *

@@ -229,7 +229,8 @@ static void close_socket(void *backend, struct ab_socket *s, bool abandoned)
 
 	if (!abandoned && s->pending > 0) {
 		int64_t give_up_ns = ab_monotonic_ns() + CLOSE_MAX_NS;
-		shutdown(s->fd, SHUT_RDWR);	/* what a cancellation comes too late for ends by itself */
+		/* Shutdown ends what a cancellation comes too late for; but a connect might only begin anew by it. */
+		shutdown(s->fd, SHUT_RDWR);
 		cancel_pending(state, s);
 		while (s->pending > 0) {
 			enter(state, AB_NS_PER_S);

@@ -12,8 +12,8 @@
 #include "core/clock.h"
 
 #define PATIENCE_NS (10 * AB_NS_PER_S)
-#define BIG (1024 * 1024)
-#define HUGE_REQUEST (64 * BIG)		/* more than the buffers of both sides take */
+#define BIG (16 * 1024 * 1024)		/* more than a socket takes at once */
+#define HUGE_REQUEST (4 * BIG)		/* more than the buffers of both sides take */
 
 /* Each story is told twice. */
 #define STORY(name)                                                        \
@@ -161,7 +161,8 @@ static const struct ab_conn_config patient = {
 	.receive_bytes = 16 * 1024, .jitter_seed = 7,
 };
 
-static inline void start_client_with(struct client *client, enum ab_io_backend backend, const struct ab_conn_config *config)
+static inline void start_client_with(struct client *client, enum ab_io_backend backend,
+				     const struct ab_conn_config *config)
 {
 	const struct ab_conn_callbacks callbacks = {on_up, on_data, on_down, client};
 	char error[256] = "";

@@ -1,6 +1,9 @@
 /* tests/unit/test_conn_down.c — every way a connection is lost or refused, and what its owner is told. */
 #include "tests/unit/conn_story.h"
 
+#include <dlfcn.h>
+#include <netdb.h>
+
 static void serve_half(struct server *server, int peer, int nth)
 {
 	char bytes[64];
@@ -267,21 +270,41 @@ STORY(a_server_that_reads_nothing_is_a_time_out_that_says_so)
 	free(request);
 }
 
-/* Where localhost has two addresses and the server one of them. */
+/* The system's look-up, but for one name, which has two addresses. */
+int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **found)
+{
+	int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+	if (strcmp(host, "two.invalid") != 0)
+		return real(host, port, hints, found);
+	if (hints->ai_flags & AI_NUMERICHOST)
+		return EAI_NONAME;
+	int result = real("127.0.0.2", port, hints, found);
+	return result != 0 ? result : real("127.0.0.1", port, hints, &(*found)->ai_next);
+}
+
 STORY(all_addresses_of_a_host_are_tried_before_an_attempt_has_failed)
 {
 	struct server server;
 	struct client client = {.request = "hello", .request_len = 5, .expected = 5};
 	struct ab_conn_config config = patient;
 
-	start_server(&server, serve_echo);
+	start_server(&server, serve_echo);	/* on 127.0.0.1, the second */
 	config.port = server.port;
-	config.host = "localhost";
+	config.host = "two.invalid";
 	start_client_with(&client, backend, &config);
 	step_until(&client, &client.answers, 1);
 	cr_expect_eq(client.downs, 0);
-	stop_client(&client);
+	client.stay_down = true;
+	ab_conn_close(client.conn, AB_CONN_STAY_DOWN);
 	stop_server(&server);
+	ab_conn_open(client.conn);
+	step_until(&client, &client.downs, 1);	/* both refuse: said once */
+	cr_expect(strstr(client.reason, "two.invalid") != NULL, "%s", client.reason);
+	step_for(&client, 100);
+	cr_expect_eq(client.downs, 1);
+	stop_client(&client);
 }
 
 STORY(a_host_that_does_not_exist_is_said_at_creation)
