@@ -47,12 +47,10 @@ void ab_worker_destroy(struct ab_worker *worker)
 
 size_t ab_worker_bytes(const struct ab_config *config)
 {
-	/* simdjson's parser: 4 bytes of index and 5/3 of string buffer per byte; the scratch holds one record more. */
-	size_t parser = (size_t)config->record_max_bytes * (4 + 2 + 1);
-
 	return sizeof(struct ab_worker) + AB_SINKS_MAX * sizeof(struct ab_worker_sink) +
 	       AB_READERS_MAX * sizeof(struct ab_worker_reader) +
-	       AB_DECODE_BATCH * (sizeof(struct ab_event) + sizeof(struct ab_reason)) + parser;
+	       AB_DECODE_BATCH * (sizeof(struct ab_event) + sizeof(struct ab_reason)) +
+	       ab_decoder_bytes((size_t)config->record_max_bytes);
 }
 
 void ab_worker_wake(void *worker)
