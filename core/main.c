@@ -64,20 +64,20 @@ static int check(enum ab_config_result result, enum ab_cli_format format)
 
 static int show(const struct ab_cli *cli)
 {
-	if (cli->doc == AB_CLI_DOC_MARKDOWN)
-		ab_config_doc_markdown(stdout);
-	else if (cli->doc == AB_CLI_DOC_ENV)
-		ab_config_doc_env(stdout);
-	else if (cli->format == AB_CLI_JSON)
+	if (cli->format == AB_CLI_JSON)
 		ab_config_print_json(&config, cli->show_origin, stdout);
 	else
 		ab_config_print_env(&config, cli->show_origin, stdout);
 	return AB_EXIT_OK;
 }
 
-/* The commands that need a valid configuration. */
+/* The commands that look at a configuration; all but check and --doc need a valid one. */
 static int configured(const struct ab_cli *cli)
 {
+	if (cli->doc != AB_CLI_NO_DOC) {
+		(cli->doc == AB_CLI_DOC_MARKDOWN ? ab_config_doc_markdown : ab_config_doc_env)(stdout);
+		return AB_EXIT_OK;
+	}
 	enum ab_config_result result = load(cli);
 
 	if (cli->command == AB_CLI_CHECK)
