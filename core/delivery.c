@@ -259,7 +259,7 @@ void ab_delivery_sink_reset(struct ab_delivery_sink *owner)
 {
 	for (int l = 0; l < owner->lane_count; l++) {
 		struct ab_delivery_lane *lane = &owner->lane[l];
-		owner->ops->lost(lane->sink_lane, NULL, false);
+		owner->ops->lost(lane->sink_lane, NULL, true);
 		lane->greeting = false;
 		lane->greeted = false;
 		/* A request in flight may still be applied: a new connection makes its answer impossible to mistake. */

@@ -101,7 +101,8 @@ struct ab_sink_ops {
 	/* Takes all len bytes. batch == NULL while hello is being answered. */
 	enum ab_reply_result (*reply)(struct ab_sink_lane *lane, struct ab_batch *batch, const void *bytes, size_t len,
 				      const struct ab_reply *to);
-	/* The connection is gone; sent_all says whether a request was in flight (its effect is unknown). */
+	/* The connection is gone. in_flight: a request was under way, and its effect is unknown; batch is what it was for.
+	 * batch == NULL and in_flight: the lane begins anew, perhaps elsewhere, and its batch is forgotten. */
 	void (*lost)(struct ab_sink_lane *lane, struct ab_batch *batch, bool in_flight);
 
 	/* control thread, blocking, bounded by the sink's connection and read time-outs. error: AB_SINK_ERROR_MAX_BYTES. */
