@@ -1,0 +1,113 @@
+/* sinks/bigquery.h — the BigQuery sink's own: what its files and its tests share. See bigquery.c for the whole.
+ *
+ * Threads: struct ab_sink is constant after creation, but for its atomics: control writes them while lanes stand still
+ *          or run, the sink thread reads them when a batch begins. A lane is the sink thread's.
+ * Memory:  taken at creation.
+ * Source:  BigQuery's REST reference v2: tabledata.insertAll, jobs.query, tables, datasets; "Quotas and limits".
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "sinks/http_admin.h"
+#include "sinks/http_lane.h"
+
+/* insertAll takes 10 MB. A batch above this would be refused whole; core's batches are smaller. */
+#define AB_BQ_REQUEST_MAX_BYTES (9 * 1024 * 1024)
+
+/* A longer insertId is refused by the service. */
+#define AB_BQ_INSERT_ID_MAX_BYTES 128
+
+/* How wide a lookup is: offsets from the lowest to the highest, over all partitions. Rows of other lanes lie between
+ * ours and come too; 8,192 take about 650 KB. */
+#define AB_BQ_LOOKUP_SPAN 8192
+/* Rows of one answer: a table that holds rows of an older topic of the same name may have two for an offset. */
+#define AB_BQ_LOOKUP_ROWS_MAX (2 * AB_BQ_LOOKUP_SPAN)
+
+#define AB_BQ_ROW_ANSWER_BYTES 256		/* one row's insertErrors */
+#define AB_BQ_ANSWER_FLOOR_BYTES (1024 * 1024)	/* a lookup's rows */
+
+/* A 500 says nothing about what it met. After this many for one batch it is taken for a row's fault, and halves are
+ * sent, quickly: the server has answered every time. */
+#define AB_BQ_REFUSALS_BEFORE_HALVES 3
+#define AB_BQ_HALVES_WAIT_MS 100
+
+/* A request whose connection was cut may still be at work in the server: looked up once at once, and once after this. */
+#define AB_BQ_LATE_MS 2000
+
+#define AB_BQ_NAME_MAX_BYTES 512
+#define AB_BQ_QUERY_MAX_BYTES (2048 + AB_PARTITIONS_MAX * 96)
+
+struct ab_sink {
+	char host[256];
+	int port;
+	char project[AB_BQ_NAME_MAX_BYTES], dataset[AB_BQ_NAME_MAX_BYTES], table[AB_BQ_NAME_MAX_BYTES];
+	char topic[AB_TOPIC_MAX_BYTES + 1];
+	char row_head[AB_BQ_INSERT_ID_MAX_BYTES + 16];	/* {"insertId":"<topic>- */
+	char insert_head[AB_HTTP_REQUEST_HEAD_MAX_BYTES], query_head[AB_HTTP_REQUEST_HEAD_MAX_BYTES];
+	int64_t read_timeout_ms;
+	struct ab_http_admin admin;
+	/* [B1] What control found at start: rows below bound[p] may be there already. bound is written first, epoch says so
+	 * (release); a lane reads epoch (acquire), then bound. */
+	_Atomic int64_t bound[AB_PARTITIONS_MAX];
+	_Atomic uint32_t epoch;
+};
+
+enum ab_bq_phase { AB_BQ_QUIET, AB_BQ_INSERT, AB_BQ_LOOKUP };
+
+struct ab_bq_row {
+	int64_t partition, offset, id, version;
+};
+
+struct ab_sink_lane {
+	struct ab_sink *sink;
+	struct ab_http_lane http;
+	enum ab_bq_phase phase;
+
+	/* which rows may be there although nobody told us */
+	uint32_t epoch;
+	int64_t doubt_next[AB_PARTITIONS_MAX];	/* below it: look before inserting */
+	int64_t sent_next[AB_PARTITIONS_MAX];	/* below it: was sent at some time */
+	bool unsettled[AB_PARTITIONS_MAX];	/* since the lane began here no lookup has come back empty yet */
+
+	/* the batch under way */
+	bool begun;
+	bool must_look;
+	bool late;			/* a cut request may still be at work: an empty lookup is not believed at once */
+	uint32_t look_from, look_to;	/* items: looked up are those below look_from; in flight up to look_to */
+	uint32_t refusals;		/* answers 500 */
+	bool gives_up;			/* the item `given_up` is rejected unless the lookup finds it */
+	uint32_t given_up;
+	char refusal[256];		/* what the last refusal said */
+
+	uint32_t span;			/* of the next lookup; halved when an answer is too large */
+	uint32_t present[AB_PARTITIONS_MAX], absent[AB_PARTITIONS_MAX];
+	struct ab_bq_row *row;		/* AB_BQ_LOOKUP_ROWS_MAX */
+	char query[AB_BQ_QUERY_MAX_BYTES];
+};
+
+/* --- lookup: which of the items are in the table? ------------------------------------------------------------------ */
+
+/* Writes the query for the items from look_from on; sets look_to. There is at least one open item. */
+struct iovec ab_bq_lookup_write(struct ab_sink_lane *lane, const struct ab_batch *batch);
+
+enum ab_bq_lookup {
+	AB_BQ_LOOKUP_DONE,	/* found items are ACKED, look_from has moved */
+	AB_BQ_LOOKUP_WIDE,	/* more rows than one answer has: the span was halved, ask again */
+	AB_BQ_LOOKUP_FAILED,	/* nothing is known: *words says why */
+};
+enum ab_bq_lookup ab_bq_lookup_read(struct ab_sink_lane *lane, struct ab_batch *batch, struct ab_sink_counts *counts,
+				    char *words);
+
+/* Marks what was sent as possibly there, in this batch and beyond it. */
+void ab_bq_doubt(struct ab_sink_lane *lane);
+
+bool ab_bq_is_open(const struct ab_item *item);
+
+enum ab_reply_result ab_bq_reply(struct ab_sink_lane *lane, struct ab_batch *batch, const void *bytes, size_t len,
+				 const struct ab_reply *to);
+
+enum ab_sink_status ab_bq_probe(struct ab_sink *sink, char *error);
+enum ab_sink_status ab_bq_init(struct ab_sink *sink, const struct ab_sink_positions *first, int partitions,
+			       const char *run_id, char *note, char *error);
+enum ab_sink_status ab_bq_positions(struct ab_sink *sink, int partitions, struct ab_sink_positions *io, char *error);
