@@ -9,6 +9,8 @@
 #   stack/stack.sh status               one line per service; fails when one is dead
 #   stack/stack.sh counts               rows, records, documents of every part
 #   stack/stack.sh logs    SERVICE      the service's log, followed (-n LINES: print these and end)
+#   stack/stack.sh init [--from WHERE]  what the engine needs in the sinks (anabranch init); repeating it changes nothing
+#   stack/stack.sh seed                 CONTENT_ROWS contents; repeating it changes nothing
 #   stack/stack.sh env                  the addresses as lines of an .env file, for the engine
 #   stack/stack.sh wipe                 stop all and remove all data, positions and logs
 #
@@ -304,7 +306,7 @@ main() {
 	create | status | counts | wipe) "run_$verb" ;;
 	logs) run_logs "$@" ;;
 	env) print_engine_env ;;
-	init) engine_create ;;
+	init) engine_create "$@" ;;
 	seed) loadgen_create ;;
 	become-goccy) goccy_become "$@" ;;
 	help | -h | --help) sed -n '2,/^set -e/{/^#/s/^# \{0,1\}//p}' "$0" ;;

@@ -105,8 +105,28 @@ goccy_start() {
 
 goccy_become() {
 	cached "goccy-bigquery-$GOCCY_VERSION" goccy_build
+	[[ ! -x $(engine_binary) ]] || goccy_make_table "$1"
+	goccy_exec "$BIGQUERY_PORT" "$BIGQUERY_GRPC_PORT" "$1"
+}
+
+# goccy_exec REST GRPC DIRECTORY: becomes the emulator.
+goccy_exec() {
 	exec "$(goccy_binary)" --project="$BIGQUERY_PROJECT" --dataset="$BIGQUERY_DATASET" --host=127.0.0.1 \
-		--port="$BIGQUERY_PORT" --grpc-port="$BIGQUERY_GRPC_PORT" --log-level=warn --database="$1/bigquery.db"
+		--port="$1" --grpc-port="$2" --log-level=warn --database="$3/bigquery.db"
+}
+
+# An engine that is waiting for the emulator must not meet it without its table: the table is made behind another port.
+goccy_make_table() {
+	local pid port=$((BIGQUERY_PORT + 1))
+	goccy_exec "$port" $((BIGQUERY_GRPC_PORT + 1)) "$1" &
+	pid=$!
+	until http_ok "http://127.0.0.1:$port/bigquery/v2/projects/$BIGQUERY_PROJECT/datasets"; do
+		[[ -d /proc/$pid ]] || return 1
+		sleep 0.2
+	done
+	engine_create -s BIGQUERY_PORT=$port -s SINKS=bigquery || warn "the BigQuery table could not be made. What to do: ./run.sh start"
+	kill "$pid"
+	wait "$pid" || true
 }
 
 bigquery_is_building() { [[ $BIGQUERY_EMULATOR == goccy && ! -x $(goccy_binary) ]]; }
