@@ -24,7 +24,7 @@
 #include "sinks/json_out.h"
 
 #define ROWS_BEGIN "{\"rows\":["
-#define ROWS_END "]}"
+#define ROWS_END   "]}"
 
 static char *write_row(char *to, const struct ab_sink *sink, const struct ab_event *event)
 {
@@ -68,14 +68,14 @@ static char *write_row(char *to, const struct ab_sink *sink, const struct ab_eve
 	return AB_OUT(to, "}");
 }
 
-static enum ab_encode_result encode(const struct ab_sink *sink, const struct ab_event *event, uint8_t *bytes, size_t room,
-				    size_t *len, const char **reason)
+static enum ab_encode_result encode(const struct ab_sink *sink, const struct ab_event *event, uint8_t *bytes,
+				    size_t room, size_t *len, const char **reason)
 {
 	AB_ASSERT(room >= ab_out_room(event));
 	if (!(event->has & AB_HAS_EVENT_TS)) {
 		*reason = event->op == AB_OP_DELETE
-			? "event_ts is missing in a delete: set REPLICA IDENTITY FULL on engagement_events"
-			: "event_ts is missing";
+			      ? "event_ts is missing in a delete: set REPLICA IDENTITY FULL on engagement_events"
+			      : "event_ts is missing";
 		return AB_ENCODE_REJECTED;
 	}
 	if (event->event_us < AB_TIME_MIN_US || event->event_us > AB_TIME_MAX_US) {
@@ -88,7 +88,7 @@ static enum ab_encode_result encode(const struct ab_sink *sink, const struct ab_
 	to = ab_out_i64(to, event->offset);
 	to = AB_OUT(to, "\",\"json\":");
 	to = write_row(to, sink, event);
-	to = AB_OUT(to, "},");		/* the last comma of a request is cut off */
+	to = AB_OUT(to, "},"); /* the last comma of a request is cut off */
 	*len = (size_t)(to - (char *)bytes);
 	AB_ASSERT(*len <= room);
 	return AB_ENCODE_RECORD;
@@ -127,20 +127,20 @@ static struct ab_sink *create(const struct ab_config *config, char *error)
 	snprintf(sink->topic, sizeof sink->topic, "%s", config->events_topic);
 	sink->read_timeout_ms = config->bigquery_read_timeout_ms;
 	write_row_head(sink);
-	snprintf(path, sizeof path, "/bigquery/v2/projects/%s/datasets/%s/tables/%s/insertAll?prettyPrint=false", sink->project,
-		 sink->dataset, sink->table);
+	snprintf(path, sizeof path, "/bigquery/v2/projects/%s/datasets/%s/tables/%s/insertAll?prettyPrint=false",
+		 sink->project, sink->dataset, sink->table);
 	AB_ASSERT(ab_http_head_write(sink->insert_head, sizeof sink->insert_head, "POST", path, sink->host, sink->port,
 				     "application/json", ""));
 	snprintf(path, sizeof path, "/bigquery/v2/projects/%s/queries?prettyPrint=false", sink->project);
 	AB_ASSERT(ab_http_head_write(sink->query_head, sizeof sink->query_head, "POST", path, sink->host, sink->port,
 				     "application/json", ""));
 	sink->admin = (struct ab_http_admin){
-		.name = "bigquery",
-		.host = sink->host,
-		.port = sink->port,
-		.authorization = "",
-		.connect_timeout_ms = (long)config->bigquery_connection_timeout_ms,
-		.read_timeout_ms = (long)config->bigquery_read_timeout_ms,
+	    .name = "bigquery",
+	    .host = sink->host,
+	    .port = sink->port,
+	    .authorization = "",
+	    .connect_timeout_ms = (long)config->bigquery_connection_timeout_ms,
+	    .read_timeout_ms = (long)config->bigquery_read_timeout_ms,
 	};
 	return sink;
 }
@@ -199,7 +199,7 @@ bool ab_bq_is_open(const struct ab_item *item)
 /* What control found in the table at start, once per finding. */
 static void take_bounds(struct ab_sink_lane *lane)
 {
-	uint32_t epoch = atomic_load_explicit(&lane->sink->epoch, memory_order_acquire);	/* [B1] */
+	uint32_t epoch = atomic_load_explicit(&lane->sink->epoch, memory_order_acquire); /* [B1] */
 
 	if (epoch == lane->epoch)
 		return;
@@ -301,19 +301,19 @@ static void lost(struct ab_sink_lane *lane, struct ab_batch *batch, bool in_flig
 }
 
 const struct ab_sink_ops ab_bigquery_ops = {
-	.name = "bigquery",
-	.stores_positions = false,
-	.create = create,
-	.destroy = destroy,
-	.lane_create = lane_create,
-	.lane_destroy = lane_destroy,
-	.lane_bytes = lane_bytes,
-	.encode = encode,
-	.hello = NULL,
-	.request = request,
-	.reply = ab_bq_reply,
-	.lost = lost,
-	.probe = ab_bq_probe,
-	.init = ab_bq_init,
-	.positions = ab_bq_positions,
+    .name = "bigquery",
+    .stores_positions = false,
+    .create = create,
+    .destroy = destroy,
+    .lane_create = lane_create,
+    .lane_destroy = lane_destroy,
+    .lane_bytes = lane_bytes,
+    .encode = encode,
+    .hello = NULL,
+    .request = request,
+    .reply = ab_bq_reply,
+    .lost = lost,
+    .probe = ab_bq_probe,
+    .init = ab_bq_init,
+    .positions = ab_bq_positions,
 };

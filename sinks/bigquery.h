@@ -24,18 +24,18 @@
 /* Rows of one answer: a table that holds rows of an older topic of the same name may have two for an offset. */
 #define AB_BQ_LOOKUP_ROWS_MAX (2 * AB_BQ_LOOKUP_SPAN)
 
-#define AB_BQ_ROW_ANSWER_BYTES 256		/* one row's insertErrors */
-#define AB_BQ_ANSWER_FLOOR_BYTES (1024 * 1024)	/* a lookup's rows */
+#define AB_BQ_ROW_ANSWER_BYTES   256 /* one row's insertErrors */
+#define AB_BQ_ANSWER_FLOOR_BYTES (1024 * 1024) /* a lookup's rows */
 
 /* A 500 says nothing about what it met. After this many for one batch it is taken for a row's fault, and halves are
  * sent, quickly: the server has answered every time. */
 #define AB_BQ_REFUSALS_BEFORE_HALVES 3
-#define AB_BQ_HALVES_WAIT_MS 100
+#define AB_BQ_HALVES_WAIT_MS         100
 
 /* A request whose connection was cut may still be at work in the server: looked up once at once, and once after this. */
 #define AB_BQ_LATE_MS 2000
 
-#define AB_BQ_NAME_MAX_BYTES 512
+#define AB_BQ_NAME_MAX_BYTES  512
 #define AB_BQ_QUERY_MAX_BYTES (2048 + AB_PARTITIONS_MAX * 96)
 
 struct ab_sink {
@@ -43,7 +43,7 @@ struct ab_sink {
 	int port;
 	char project[AB_BQ_NAME_MAX_BYTES], dataset[AB_BQ_NAME_MAX_BYTES], table[AB_BQ_NAME_MAX_BYTES];
 	char topic[AB_TOPIC_MAX_BYTES + 1];
-	char row_head[AB_BQ_INSERT_ID_MAX_BYTES + 16];	/* {"insertId":"<topic>- */
+	char row_head[AB_BQ_INSERT_ID_MAX_BYTES + 16]; /* {"insertId":"<topic>- */
 	char insert_head[AB_HTTP_REQUEST_HEAD_MAX_BYTES], query_head[AB_HTTP_REQUEST_HEAD_MAX_BYTES];
 	int64_t read_timeout_ms;
 	struct ab_http_admin admin;
@@ -66,23 +66,23 @@ struct ab_sink_lane {
 
 	/* which rows may be there although nobody told us */
 	uint32_t epoch;
-	int64_t doubt_next[AB_PARTITIONS_MAX];	/* below it: look before inserting */
-	int64_t sent_next[AB_PARTITIONS_MAX];	/* below it: was sent at some time */
-	bool unsettled[AB_PARTITIONS_MAX];	/* since the lane began here no lookup has come back empty yet */
+	int64_t doubt_next[AB_PARTITIONS_MAX]; /* below it: look before inserting */
+	int64_t sent_next[AB_PARTITIONS_MAX]; /* below it: was sent at some time */
+	bool unsettled[AB_PARTITIONS_MAX]; /* since the lane began here no lookup has come back empty yet */
 
 	/* the batch under way */
 	bool begun;
 	bool must_look;
-	bool late;			/* a cut request may still be at work: an empty lookup is not believed at once */
-	uint32_t look_from, look_to;	/* items: looked up are those below look_from; in flight up to look_to */
-	uint32_t refusals;		/* answers 500 */
-	bool gives_up;			/* the item `given_up` is rejected unless the lookup finds it */
+	bool late; /* a cut request may still be at work: an empty lookup is not believed at once */
+	uint32_t look_from, look_to; /* items: looked up are those below look_from; in flight up to look_to */
+	uint32_t refusals; /* answers 500 */
+	bool gives_up; /* the item `given_up` is rejected unless the lookup finds it */
 	uint32_t given_up;
-	char refusal[256];		/* what the last refusal said */
+	char refusal[256]; /* what the last refusal said */
 
-	uint32_t span;			/* of the next lookup; halved when an answer is too large */
+	uint32_t span; /* of the next lookup; halved when an answer is too large */
 	uint32_t present[AB_PARTITIONS_MAX], absent[AB_PARTITIONS_MAX];
-	struct ab_bq_row *row;		/* AB_BQ_LOOKUP_ROWS_MAX */
+	struct ab_bq_row *row; /* AB_BQ_LOOKUP_ROWS_MAX */
 	char query[AB_BQ_QUERY_MAX_BYTES];
 };
 
@@ -92,9 +92,9 @@ struct ab_sink_lane {
 struct iovec ab_bq_lookup_write(struct ab_sink_lane *lane, const struct ab_batch *batch);
 
 enum ab_bq_lookup {
-	AB_BQ_LOOKUP_DONE,	/* found items are ACKED, look_from has moved */
-	AB_BQ_LOOKUP_WIDE,	/* more rows than one answer has: the span was halved, ask again */
-	AB_BQ_LOOKUP_FAILED,	/* nothing is known: *words says why */
+	AB_BQ_LOOKUP_DONE, /* found items are ACKED, look_from has moved */
+	AB_BQ_LOOKUP_WIDE, /* more rows than one answer has: the span was halved, ask again */
+	AB_BQ_LOOKUP_FAILED, /* nothing is known: *words says why */
 };
 enum ab_bq_lookup ab_bq_lookup_read(struct ab_sink_lane *lane, struct ab_batch *batch, struct ab_sink_counts *counts,
 				    char *words);

@@ -12,31 +12,31 @@
 
 struct column {
 	const char *name, *type, *sql_type;
-	bool ours;		/* not in the original pipeline's table */
+	bool ours; /* not in the original pipeline's table */
 };
 
 static const struct column columns[] = {
-	{"id", "INTEGER", "INT64", false},
-	{"content_id", "STRING", "STRING", false},
-	{"user_id", "STRING", "STRING", false},
-	{"event_type", "STRING", "STRING", false},
-	{"event_ts", "STRING", "STRING", false},
-	{"device", "STRING", "STRING", false},
-	{"content_type", "STRING", "STRING", false},
-	{"duration_ms", "INTEGER", "INT64", false},
-	{"engagement_pct", "FLOAT", "FLOAT64", false},
-	{"processing_time", "STRING", "STRING", false},
-	{"op", "STRING", "STRING", true},
-	{"deleted", "BOOLEAN", "BOOL", true},
-	{"version", "INTEGER", "INT64", true},
-	{"kafka_topic", "STRING", "STRING", true},
-	{"kafka_partition", "INTEGER", "INT64", true},
-	{"kafka_offset", "INTEGER", "INT64", true},
-	{"kafka_ts", "TIMESTAMP", "TIMESTAMP", true},
+    {"id", "INTEGER", "INT64", false},
+    {"content_id", "STRING", "STRING", false},
+    {"user_id", "STRING", "STRING", false},
+    {"event_type", "STRING", "STRING", false},
+    {"event_ts", "STRING", "STRING", false},
+    {"device", "STRING", "STRING", false},
+    {"content_type", "STRING", "STRING", false},
+    {"duration_ms", "INTEGER", "INT64", false},
+    {"engagement_pct", "FLOAT", "FLOAT64", false},
+    {"processing_time", "STRING", "STRING", false},
+    {"op", "STRING", "STRING", true},
+    {"deleted", "BOOLEAN", "BOOL", true},
+    {"version", "INTEGER", "INT64", true},
+    {"kafka_topic", "STRING", "STRING", true},
+    {"kafka_partition", "INTEGER", "INT64", true},
+    {"kafka_offset", "INTEGER", "INT64", true},
+    {"kafka_ts", "TIMESTAMP", "TIMESTAMP", true},
 };
 
 #define PATH_MAX_BYTES (3 * AB_BQ_NAME_MAX_BYTES + 128)
-#define SQL_MAX_BYTES 4096
+#define SQL_MAX_BYTES  4096
 
 /* table NULL: the dataset's address; suffix is added to the table's name. */
 static void write_path(char *to, const struct ab_sink *sink, const char *table, const char *suffix)
@@ -44,8 +44,8 @@ static void write_path(char *to, const struct ab_sink *sink, const char *table, 
 	if (table == NULL)
 		snprintf(to, PATH_MAX_BYTES, "/bigquery/v2/projects/%s/datasets/%s", sink->project, sink->dataset);
 	else
-		snprintf(to, PATH_MAX_BYTES, "/bigquery/v2/projects/%s/datasets/%s/tables/%s%s", sink->project, sink->dataset, table,
-			 suffix);
+		snprintf(to, PATH_MAX_BYTES, "/bigquery/v2/projects/%s/datasets/%s/tables/%s%s", sink->project,
+			 sink->dataset, table, suffix);
 }
 
 /* Takes body; NULL for none. */
@@ -61,8 +61,8 @@ static enum ab_sink_status call_json(struct ab_sink *sink, const char *method, c
 }
 
 /* A call that must answer 200. Takes body; *root gets the answer when root is not NULL. */
-static enum ab_sink_status must(struct ab_sink *sink, const char *what, const char *method, const char *path, json_t *body,
-				json_t **root, char *error)
+static enum ab_sink_status must(struct ab_sink *sink, const char *what, const char *method, const char *path,
+				json_t *body, json_t **root, char *error)
 {
 	struct ab_http_answer answer;
 	json_error_t parse_error;
@@ -110,16 +110,18 @@ static enum ab_sink_status query(struct ab_sink *sink, const char *what, const c
 	json_t *answer = NULL;
 
 	snprintf(path, sizeof path, "/bigquery/v2/projects/%s/queries", sink->project);
-	json_t *body = json_pack("{s:s, s:b, s:b, s:I}", "query", sql, "useLegacySql", 0, "useQueryCache", 0, "timeoutMs",
-				 (json_int_t)sink->read_timeout_ms);
+	json_t *body = json_pack("{s:s, s:b, s:b, s:I}", "query", sql, "useLegacySql", 0, "useQueryCache", 0,
+				 "timeoutMs", (json_int_t)sink->read_timeout_ms);
 	enum ab_sink_status status = must(sink, what, "POST", path, body, &answer, error);
 	const json_t *errors = json_object_get(answer, "errors");
 	if (status == AB_SINK_OK && json_array_size(errors) > 0) {
 		const char *message = json_string_value(json_object_get(json_array_get(errors, 0), "message"));
-		snprintf(error, AB_SINK_ERROR_MAX_BYTES, "bigquery: %s: %.300s", what, message ? message : "an error without words");
+		snprintf(error, AB_SINK_ERROR_MAX_BYTES, "bigquery: %s: %.300s", what,
+			 message ? message : "an error without words");
 		status = AB_SINK_REFUSED;
 	} else if (status == AB_SINK_OK && !json_is_true(json_object_get(answer, "jobComplete"))) {
-		snprintf(error, AB_SINK_ERROR_MAX_BYTES, "bigquery: %s took longer than BIGQUERY_READ_TIMEOUT_MS", what);
+		snprintf(error, AB_SINK_ERROR_MAX_BYTES, "bigquery: %s took longer than BIGQUERY_READ_TIMEOUT_MS",
+			 what);
 		status = AB_SINK_ABSENT;
 	}
 	if (root != NULL && status == AB_SINK_OK)
@@ -137,8 +139,9 @@ enum ab_sink_status ab_bq_probe(struct ab_sink *sink, char *error)
 	write_path(path, sink, sink->table, "");
 	if (look_for(sink, "table", path, NULL, &status, error) != IS_NOT_THERE)
 		return status;
-	snprintf(error, AB_SINK_ERROR_MAX_BYTES, "bigquery: the table %.100s.%.100s.%.100s is missing. Run `anabranch init`",
-		 sink->project, sink->dataset, sink->table);
+	snprintf(error, AB_SINK_ERROR_MAX_BYTES,
+		 "bigquery: the table %.100s.%.100s.%.100s is missing. Run `anabranch init`", sink->project,
+		 sink->dataset, sink->table);
 	return AB_SINK_MISSING;
 }
 
@@ -154,7 +157,7 @@ static void take_bound(struct ab_sink *sink, int partitions, const json_t *row)
 		return;
 	int64_t p = strtoll(partition, NULL, 10), offset = strtoll(newest, NULL, 10);
 	if (p >= 0 && p < partitions && p < AB_PARTITIONS_MAX && offset >= 0 && offset < INT64_MAX)
-		atomic_store_explicit(&sink->bound[p], offset + 1, memory_order_relaxed);	/* [B1] */
+		atomic_store_explicit(&sink->bound[p], offset + 1, memory_order_relaxed); /* [B1] */
 }
 
 /* No positions are stored here. The newest offset of each partition is only how far rows may be there already; below
@@ -166,19 +169,21 @@ enum ab_sink_status ab_bq_positions(struct ab_sink *sink, int partitions, struct
 	size_t i;
 
 	(void)io;
-	snprintf(sql, sizeof sql, "SELECT kafka_partition, MAX(kafka_offset) AS newest FROM `%s.%s.%s` WHERE kafka_topic = '%s' "
-		 "GROUP BY kafka_partition", sink->project, sink->dataset, sink->table, sink->topic);
+	snprintf(sql, sizeof sql,
+		 "SELECT kafka_partition, MAX(kafka_offset) AS newest FROM `%s.%s.%s` WHERE kafka_topic = '%s' "
+		 "GROUP BY kafka_partition",
+		 sink->project, sink->dataset, sink->table, sink->topic);
 	enum ab_sink_status status = query(sink, "newest offsets", sql, &root, error);
 	if (status == AB_SINK_REFUSED) {
 		size_t len = strlen(error);
-		snprintf(error + len, AB_SINK_ERROR_MAX_BYTES - len, ". If its columns are missing, run `anabranch init`");
+		snprintf(error + len, AB_SINK_ERROR_MAX_BYTES - len,
+			 ". If its columns are missing, run `anabranch init`");
 	}
 	if (status != AB_SINK_OK)
 		return status;
-	json_array_foreach(json_object_get(root, "rows"), i, row)
-		take_bound(sink, partitions, row);
+	json_array_foreach(json_object_get(root, "rows"), i, row) take_bound(sink, partitions, row);
 	json_decref(root);
-	atomic_fetch_add_explicit(&sink->epoch, 1, memory_order_release);		/* [B1] */
+	atomic_fetch_add_explicit(&sink->epoch, 1, memory_order_release); /* [B1] */
 	return AB_SINK_OK;
 }
 
@@ -206,7 +211,8 @@ static enum ab_sink_status make_dataset(struct ab_sink *sink, char *error)
 	if (look_for(sink, "dataset", path, NULL, &status, error) != IS_NOT_THERE)
 		return status;
 	snprintf(path, sizeof path, "/bigquery/v2/projects/%s/datasets", sink->project);
-	json_t *body = json_pack("{s:{s:s, s:s}}", "datasetReference", "projectId", sink->project, "datasetId", sink->dataset);
+	json_t *body =
+	    json_pack("{s:{s:s, s:s}}", "datasetReference", "projectId", sink->project, "datasetId", sink->dataset);
 	return must(sink, "making the dataset", "POST", path, body, NULL, error);
 }
 
@@ -225,7 +231,8 @@ static enum ab_sink_status make_table(struct ab_sink *sink, char *error)
 	for (size_t i = 0; i < AB_COUNT(columns); i++)
 		json_array_append_new(fields, field(&columns[i]));
 	write_tables_path(path, sink);
-	json_t *body = json_pack("{s:o, s:{s:o}}", "tableReference", table_reference(sink, ""), "schema", "fields", fields);
+	json_t *body =
+	    json_pack("{s:o, s:{s:o}}", "tableReference", table_reference(sink, ""), "schema", "fields", fields);
 	return must(sink, "making the table", "POST", path, body, NULL, error);
 }
 
@@ -234,7 +241,8 @@ static bool has_column(const json_t *fields, const char *name)
 	size_t i;
 	json_t *at;
 
-	json_array_foreach(fields, i, at) {
+	json_array_foreach(fields, i, at)
+	{
 		const char *is = json_string_value(json_object_get(at, "name"));
 		if (is != NULL && strcasecmp(is, name) == 0)
 			return true;
@@ -256,13 +264,15 @@ static enum ab_sink_status add_columns(struct ab_sink *sink, const json_t *table
 		if (has_column(fields, column->name))
 			continue;
 		if (!column->ours) {
-			snprintf(error, AB_SINK_ERROR_MAX_BYTES, "bigquery: the table %.200s has no column %s: it is another table. Set "
-				 "BIGQUERY_TABLE, or rename it", sink->table, column->name);
+			snprintf(error, AB_SINK_ERROR_MAX_BYTES,
+				 "bigquery: the table %.200s has no column %s: it is another table. Set "
+				 "BIGQUERY_TABLE, or rename it",
+				 sink->table, column->name);
 			status = AB_SINK_REFUSED;
 			break;
 		}
-		snprintf(sql, sizeof sql, "ALTER TABLE `%s.%s.%s` ADD COLUMN IF NOT EXISTS %s %s", sink->project, sink->dataset,
-			 sink->table, column->name, column->sql_type);
+		snprintf(sql, sizeof sql, "ALTER TABLE `%s.%s.%s` ADD COLUMN IF NOT EXISTS %s %s", sink->project,
+			 sink->dataset, sink->table, column->name, column->sql_type);
 		status = query(sink, "adding a column", sql, NULL, error);
 		json_array_append_new(fields, field(column));
 		(*added)++;
@@ -272,7 +282,8 @@ static enum ab_sink_status add_columns(struct ab_sink *sink, const json_t *table
 		return status;
 	}
 	write_path(path, sink, sink->table, "");
-	return must(sink, "adding columns", "PATCH", path, json_pack("{s:{s:o}}", "schema", "fields", fields), NULL, error);
+	return must(sink, "adding columns", "PATCH", path, json_pack("{s:{s:o}}", "schema", "fields", fields), NULL,
+		    error);
 }
 
 static void write_column_list(char *to, size_t room)
@@ -297,10 +308,11 @@ static enum ab_sink_status make_view(struct ab_sink *sink, char *error)
 	snprintf(sql, sizeof sql,
 		 "SELECT %s FROM (SELECT %s, ROW_NUMBER() OVER (PARTITION BY id ORDER BY COALESCE(version, -1) DESC, "
 		 "COALESCE(kafka_offset, -1) DESC) AS newest_first FROM `%s.%s.%s`) "
-		 "WHERE newest_first = 1 AND COALESCE(deleted, FALSE) = FALSE", list, list, sink->project, sink->dataset, sink->table);
+		 "WHERE newest_first = 1 AND COALESCE(deleted, FALSE) = FALSE",
+		 list, list, sink->project, sink->dataset, sink->table);
 	write_tables_path(path, sink);
-	json_t *body = json_pack("{s:o, s:{s:s, s:b}}", "tableReference", table_reference(sink, "_exact"), "view", "query", sql,
-				 "useLegacySql", 0);
+	json_t *body = json_pack("{s:o, s:{s:s, s:b}}", "tableReference", table_reference(sink, "_exact"), "view",
+				 "query", sql, "useLegacySql", 0);
 	return must(sink, "making the view", "POST", path, body, NULL, error);
 }
 
@@ -321,7 +333,7 @@ enum ab_sink_status ab_bq_init(struct ab_sink *sink, const struct ab_sink_positi
 	json_t *table = NULL;
 	int added = 0;
 
-	(void)first;		/* no positions are stored here */
+	(void)first; /* no positions are stored here */
 	(void)partitions;
 	(void)run_id;
 	enum ab_sink_status status = make_dataset(sink, error);
@@ -338,7 +350,8 @@ enum ab_sink_status ab_bq_init(struct ab_sink *sink, const struct ab_sink_positi
 		status = add_columns(sink, table, &added, error);
 		json_decref(table);
 		if (added > 0 && status == AB_SINK_OK)
-			snprintf(note, AB_SINK_ERROR_MAX_BYTES, "added %d columns to the table %.200s", added, sink->table);
+			snprintf(note, AB_SINK_ERROR_MAX_BYTES, "added %d columns to the table %.200s", added,
+				 sink->table);
 		break;
 	}
 	if (status == AB_SINK_OK)

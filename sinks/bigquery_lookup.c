@@ -68,13 +68,17 @@ struct iovec ab_bq_lookup_write(struct ab_sink_lane *lane, const struct ab_batch
 	size_t len = 0;
 
 	AB_ASSERT(count > 0);
-	add(to, &len, "{\"query\":\"SELECT kafka_partition, kafka_offset, id, version FROM `%s.%s.%s` WHERE kafka_topic = '%s' AND (",
+	add(to, &len,
+	    "{\"query\":\"SELECT kafka_partition, kafka_offset, id, version FROM `%s.%s.%s` WHERE kafka_topic = '%s' "
+	    "AND (",
 	    sink->project, sink->dataset, sink->table, sink->topic);
 	for (int i = 0; i < count; i++)
-		add(to, &len, "%s(kafka_partition = %u AND kafka_offset BETWEEN %" PRId64 " AND %" PRId64 ")", i ? " OR " : "",
-		    partition[i], of[partition[i]].low, of[partition[i]].high);
-	add(to, &len, ") GROUP BY kafka_partition, kafka_offset, id, version\",\"useLegacySql\":false,\"useQueryCache\":false,"
-	    "\"timeoutMs\":%" PRId64 ",\"maxResults\":%d}", sink->read_timeout_ms, AB_BQ_LOOKUP_ROWS_MAX);
+		add(to, &len, "%s(kafka_partition = %u AND kafka_offset BETWEEN %" PRId64 " AND %" PRId64 ")",
+		    i ? " OR " : "", partition[i], of[partition[i]].low, of[partition[i]].high);
+	add(to, &len,
+	    ") GROUP BY kafka_partition, kafka_offset, id, version\",\"useLegacySql\":false,\"useQueryCache\":false,"
+	    "\"timeoutMs\":%" PRId64 ",\"maxResults\":%d}",
+	    sink->read_timeout_ms, AB_BQ_LOOKUP_ROWS_MAX);
 	return (struct iovec){to, len};
 }
 
@@ -115,11 +119,13 @@ static bool read_rows(struct ab_sink_lane *lane, const json_t *rows)
 	size_t i;
 	json_t *row;
 
-	json_array_foreach(rows, i, row) {
+	json_array_foreach(rows, i, row)
+	{
 		const json_t *cells = json_object_get(row, "f");
 		struct ab_bq_row *to = &lane->row[i];
 		if (json_array_size(cells) != 4 || !read_i64(json_array_get(cells, 0), -1, &to->partition) ||
-		    !read_i64(json_array_get(cells, 1), -1, &to->offset) || !read_i64(json_array_get(cells, 2), -1, &to->id) ||
+		    !read_i64(json_array_get(cells, 1), -1, &to->offset) ||
+		    !read_i64(json_array_get(cells, 2), -1, &to->id) ||
 		    !read_i64(json_array_get(cells, 3), -1, &to->version))
 			return false;
 	}
@@ -170,16 +176,20 @@ static enum ab_bq_lookup read_answer(struct ab_sink_lane *lane, const json_t *ro
 	const char *total = json_string_value(json_object_get(root, "totalRows"));
 
 	*count = json_array_size(rows);
-	if (json_array_size(errors) > 0)	/* also beside rows: then some may be missing */
-		snprintf(words, AB_SINK_ERROR_MAX_BYTES, "bigquery: looking rows up: %.300s. If columns are missing, run "
-			 "`anabranch init`", message ? message : "an error without words");
+	if (json_array_size(errors) > 0) /* also beside rows: then some may be missing */
+		snprintf(words, AB_SINK_ERROR_MAX_BYTES,
+			 "bigquery: looking rows up: %.300s. If columns are missing, run "
+			 "`anabranch init`",
+			 message ? message : "an error without words");
 	else if (!json_is_true(json_object_get(root, "jobComplete")))
-		snprintf(words, AB_SINK_ERROR_MAX_BYTES, "bigquery: looking rows up took longer than BIGQUERY_READ_TIMEOUT_MS");
+		snprintf(words, AB_SINK_ERROR_MAX_BYTES,
+			 "bigquery: looking rows up took longer than BIGQUERY_READ_TIMEOUT_MS");
 	else if (*count > AB_BQ_LOOKUP_ROWS_MAX || json_object_get(root, "pageToken") != NULL ||
 		 (total != NULL && strtoull(total, NULL, 10) != *count))
 		return AB_BQ_LOOKUP_WIDE;
 	else if (!read_rows(lane, rows))
-		snprintf(words, AB_SINK_ERROR_MAX_BYTES, "bigquery: looking rows up: the answer has rows of another form");
+		snprintf(words, AB_SINK_ERROR_MAX_BYTES,
+			 "bigquery: looking rows up: the answer has rows of another form");
 	else
 		return AB_BQ_LOOKUP_DONE;
 	return AB_BQ_LOOKUP_FAILED;
@@ -199,7 +209,8 @@ enum ab_bq_lookup ab_bq_lookup_read(struct ab_sink_lane *lane, struct ab_batch *
 		lane->span = AB_BQ_LOOKUP_SPAN;
 	} else if (result == AB_BQ_LOOKUP_WIDE) {
 		if (lane->span == 1) {
-			snprintf(words, AB_SINK_ERROR_MAX_BYTES, "bigquery: one offset has more rows than a lookup takes");
+			snprintf(words, AB_SINK_ERROR_MAX_BYTES,
+				 "bigquery: one offset has more rows than a lookup takes");
 			return AB_BQ_LOOKUP_FAILED;
 		}
 		lane->span /= 2;

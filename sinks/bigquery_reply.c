@@ -17,7 +17,7 @@ struct settling {
 	struct ab_sink_lane *lane;
 	struct ab_batch *batch;
 	const struct ab_reply *to;
-	const char *reason;		/* of the error answer, such as quotaExceeded; "" */
+	const char *reason; /* of the error answer, such as quotaExceeded; "" */
 	const char *message;
 };
 
@@ -100,7 +100,8 @@ static bool are_well_formed(const struct ab_http_lane *http, const json_t *entri
 	size_t i;
 	json_t *entry;
 
-	json_array_foreach(entries, i, entry) {
+	json_array_foreach(entries, i, entry)
+	{
 		int64_t index = index_of(entry);
 		if (index < 0 || index >= http->sent_count || json_array_size(json_object_get(entry, "errors")) == 0)
 			return false;
@@ -116,12 +117,14 @@ static void settle_row(struct settling *s, uint32_t i, const json_t *errors)
 	bool stopped = true;
 
 	if (!ab_bq_is_open(&s->batch->item[i]))
-		return;				/* named twice: judged before */
-	json_array_foreach(errors, n, error) {
+		return; /* named twice: judged before */
+	json_array_foreach(errors, n, error)
+	{
 		const char *reason = text_of(error, "reason");
 		if (strcmp(reason, "invalid") == 0) {
 			char text[AB_SINK_ERROR_MAX_BYTES];
-			snprintf(text, sizeof text, "invalid: %.100s: %.300s", text_of(error, "location"), text_of(error, "message"));
+			snprintf(text, sizeof text, "invalid: %.100s: %.300s", text_of(error, "location"),
+				 text_of(error, "message"));
 			reject(s, i, text);
 			return;
 		}
@@ -139,13 +142,14 @@ static void settle_rows(struct settling *s, const json_t *entries)
 {
 	const struct ab_http_lane *http = &s->lane->http;
 	uint64_t rejected_before = s->to->counts->rejected;
-	bool *named = (bool *)http->scratch;	/* the request is over, so its bytes may go */
+	bool *named = (bool *)http->scratch; /* the request is over, so its bytes may go */
 	size_t i;
 	json_t *entry;
 
 	AB_ASSERT(http->sent_count <= http->bytes_max);
 	memset(named, 0, http->sent_count);
-	json_array_foreach(entries, i, entry) {
+	json_array_foreach(entries, i, entry)
+	{
 		int64_t index = index_of(entry);
 		named[index] = true;
 		settle_row(s, http->sent[index], json_object_get(entry, "errors"));
@@ -157,7 +161,7 @@ static void settle_rows(struct settling *s, const json_t *entries)
 			item->outcome = AB_OUTCOME_ACKED;
 			s->to->counts->acked++;
 		} else if (item->outcome == AB_OUTCOME_PENDING && none_at_fault) {
-			item->outcome = AB_OUTCOME_RETRY;	/* stopped by nobody: not at once, or it would never end */
+			item->outcome = AB_OUTCOME_RETRY; /* stopped by nobody: not at once, or it would never end */
 		}
 		if (item->outcome == AB_OUTCOME_RETRY)
 			s->to->counts->retried++;
@@ -211,7 +215,8 @@ static enum ab_reply_result narrow_down(struct settling *s)
 	words(s, "a row was refused", "");
 	if (!ab_http_lane_gives_up(http, s->batch))
 		return outage(s);
-	snprintf(s->lane->refusal, sizeof s->lane->refusal, "status %d %.40s: %.180s", http->reply.status, s->reason, s->message);
+	snprintf(s->lane->refusal, sizeof s->lane->refusal, "status %d %.40s: %.180s", http->reply.status, s->reason,
+		 s->message);
 	reject(s, http->sent[0], s->lane->refusal);
 	return go_on(s);
 }
@@ -232,9 +237,10 @@ static enum ab_reply_result failed(struct settling *s)
 	} else if (ab_http_lane_gives_up(http, s->batch)) {
 		lane->gives_up = true;
 		lane->given_up = http->sent[0];
-		snprintf(lane->refusal, sizeof lane->refusal, "status %d %.40s: %.180s", http->reply.status, s->reason, s->message);
+		snprintf(lane->refusal, sizeof lane->refusal, "status %d %.40s: %.180s", http->reply.status, s->reason,
+			 s->message);
 	} else if (!http->proven) {
-		return result;		/* nothing has been taken lately: it may be down, so the backoff grows */
+		return result; /* nothing has been taken lately: it may be down, so the backoff grows */
 	}
 	s->batch->retry_after_ms = AB_BQ_HALVES_WAIT_MS;
 	return result;
@@ -251,13 +257,15 @@ static enum ab_reply_result refused(struct settling *s)
 		return AB_REPLY_FATAL;
 	case 403:
 		if (strcmp(s->reason, "accessDenied") == 0 || strcmp(s->reason, "billingNotEnabled") == 0) {
-			words(s, "it refuses us", "Grant bigquery.tables.updateData on the table, and look at the project's billing.");
+			words(s, "it refuses us",
+			      "Grant bigquery.tables.updateData on the table, and look at the project's billing.");
 			return AB_REPLY_FATAL;
 		}
 		words(s, "a limit is reached", "Look at the project's quotas if this lasts.");
 		return outage(s);
 	case 404:
-		words(s, "the table is not there", "Run `anabranch init`; a table just made takes minutes to take rows.");
+		words(s, "the table is not there",
+		      "Run `anabranch init`; a table just made takes minutes to take rows.");
 		return outage(s);
 	case 429:
 		words(s, "it is busy", "");
@@ -294,7 +302,7 @@ static enum ab_reply_result looked_up(struct settling *s)
 	if (lane->late && any_absent) {
 		lane->late = false;
 		s->batch->retry_after_ms = AB_BQ_LATE_MS;
-		return AB_REPLY_DONE;		/* with open items: they come again after that time, and are looked up again */
+		return AB_REPLY_DONE; /* with open items: they come again after that time, and are looked up again */
 	}
 	lane->must_look = false;
 	lane->late = false;
@@ -349,7 +357,7 @@ enum ab_reply_result ab_bq_reply(struct ab_sink_lane *lane, struct ab_batch *bat
 {
 	struct settling s = {.lane = lane, .batch = batch, .to = to, .reason = "", .message = ""};
 
-	AB_ASSERT(batch != NULL && lane->phase != AB_BQ_QUIET);	/* there is no hello */
+	AB_ASSERT(batch != NULL && lane->phase != AB_BQ_QUIET); /* there is no hello */
 	switch (ab_http_lane_feed(&lane->http, bytes, len)) {
 	case AB_HTTP_MORE:
 		return AB_REPLY_MORE;

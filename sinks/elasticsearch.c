@@ -68,8 +68,8 @@ static enum ab_encode_result encode(const struct ab_sink *sink, const struct ab_
 	AB_ASSERT(room >= ab_out_room(event));
 	if (!(event->has & AB_HAS_EVENT_TS)) {
 		*reason = event->op == AB_OP_DELETE
-			? "event_ts is missing in a delete: set REPLICA IDENTITY FULL on engagement_events"
-			: "event_ts is missing: there is no day whose index the document belongs to";
+			      ? "event_ts is missing in a delete: set REPLICA IDENTITY FULL on engagement_events"
+			      : "event_ts is missing: there is no day whose index the document belongs to";
 		return AB_ENCODE_REJECTED;
 	}
 	if (event->event_us < AB_TIME_MIN_US || event->event_us > AB_TIME_MAX_US) {
@@ -77,7 +77,8 @@ static enum ab_encode_result encode(const struct ab_sink *sink, const struct ab_
 		return AB_ENCODE_REJECTED;
 	}
 	if (by_lsn && !(event->has & AB_HAS_LSN)) {
-		*reason = "the record has no LSN, which ELASTICSEARCH_VERSION_KIND=lsn needs: add lsn to the connector's add.fields";
+		*reason = "the record has no LSN, which ELASTICSEARCH_VERSION_KIND=lsn needs: add lsn to the "
+			  "connector's add.fields";
 		return AB_ENCODE_REJECTED;
 	}
 	if (version < 0) {
@@ -106,12 +107,14 @@ static bool write_authorization(struct ab_sink *sink, const struct ab_config *co
 	const char *key = config->elasticsearch_api_key, *user = config->elasticsearch_user;
 
 	if (!printable(key) || !printable(user) || !printable(config->elasticsearch_password)) {
-		snprintf(error, AB_SINK_ERROR_MAX_BYTES, "ELASTICSEARCH_USER, ELASTICSEARCH_PASSWORD or "
+		snprintf(error, AB_SINK_ERROR_MAX_BYTES,
+			 "ELASTICSEARCH_USER, ELASTICSEARCH_PASSWORD or "
 			 "ELASTICSEARCH_API_KEY has a line break or another control character in it");
 		return false;
 	}
 	if (key[0] && user[0]) {
-		snprintf(error, AB_SINK_ERROR_MAX_BYTES, "both ELASTICSEARCH_API_KEY and ELASTICSEARCH_USER are set: keep one");
+		snprintf(error, AB_SINK_ERROR_MAX_BYTES,
+			 "both ELASTICSEARCH_API_KEY and ELASTICSEARCH_USER are set: keep one");
 		return false;
 	}
 	if (key[0]) {
@@ -143,12 +146,12 @@ static struct ab_sink *create(const struct ab_config *config, char *error)
 	AB_ASSERT(ab_http_head_write(sink->bulk_head, sizeof sink->bulk_head, "POST", BULK_PATH, sink->host, sink->port,
 				     "application/x-ndjson", sink->authorization));
 	sink->admin = (struct ab_http_admin){
-		.name = "elasticsearch",
-		.host = sink->host,
-		.port = sink->port,
-		.authorization = sink->authorization,
-		.connect_timeout_ms = (long)config->elasticsearch_connection_timeout_ms,
-		.read_timeout_ms = (long)config->elasticsearch_read_timeout_ms,
+	    .name = "elasticsearch",
+	    .host = sink->host,
+	    .port = sink->port,
+	    .authorization = sink->authorization,
+	    .connect_timeout_ms = (long)config->elasticsearch_connection_timeout_ms,
+	    .read_timeout_ms = (long)config->elasticsearch_read_timeout_ms,
 	};
 	return sink;
 }
@@ -209,7 +212,7 @@ static void lost(struct ab_sink_lane *lane, struct ab_batch *batch, bool in_flig
 
 static enum ab_sink_status positions(struct ab_sink *sink, int partitions, struct ab_sink_positions *io, char *error)
 {
-	(void)sink;		/* none are stored here, and repeats are harmless */
+	(void)sink; /* none are stored here, and repeats are harmless */
 	(void)partitions;
 	(void)io;
 	(void)error;
@@ -217,19 +220,19 @@ static enum ab_sink_status positions(struct ab_sink *sink, int partitions, struc
 }
 
 const struct ab_sink_ops ab_elasticsearch_ops = {
-	.name = "elasticsearch",
-	.stores_positions = false,
-	.create = create,
-	.destroy = destroy,
-	.lane_create = lane_create,
-	.lane_destroy = lane_destroy,
-	.lane_bytes = lane_bytes,
-	.encode = encode,
-	.hello = NULL,
-	.request = request,
-	.reply = ab_es_reply,
-	.lost = lost,
-	.probe = ab_es_probe,
-	.init = ab_es_init,
-	.positions = positions,
+    .name = "elasticsearch",
+    .stores_positions = false,
+    .create = create,
+    .destroy = destroy,
+    .lane_create = lane_create,
+    .lane_destroy = lane_destroy,
+    .lane_bytes = lane_bytes,
+    .encode = encode,
+    .hello = NULL,
+    .request = request,
+    .reply = ab_es_reply,
+    .lost = lost,
+    .probe = ab_es_probe,
+    .init = ab_es_init,
+    .positions = positions,
 };

@@ -11,7 +11,7 @@
 
 /* One item's share of an answer: a version conflict takes about 250 bytes, a mapping error with a preview of the value
  * about 500. An answer above item_max of them (or above the floor) is too large: the lane asks in halves. */
-#define AB_ES_ITEM_ANSWER_BYTES 512
+#define AB_ES_ITEM_ANSWER_BYTES  512
 #define AB_ES_ANSWER_FLOOR_BYTES (128 * 1024)
 
 #define AB_ES_TEMPLATE "engagement_events_template"
@@ -28,10 +28,10 @@ struct ab_sink {
 
 enum ab_es_verdict {
 	AB_ES_ACKED,
-	AB_ES_DUPLICATE,	/* this version or a newer one is there: applied before */
-	AB_ES_RETRY,		/* this item, later */
-	AB_ES_REJECTED,		/* this document, never */
-	AB_ES_OUTAGE,		/* not the document's fault: index, cluster or permissions */
+	AB_ES_DUPLICATE, /* this version or a newer one is there: applied before */
+	AB_ES_RETRY, /* this item, later */
+	AB_ES_REJECTED, /* this document, never */
+	AB_ES_OUTAGE, /* not the document's fault: index, cluster or permissions */
 };
 
 /* What one item's answer means. type and reason may be "". *advice: what to do about an outage. Pure. */

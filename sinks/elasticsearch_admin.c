@@ -10,19 +10,20 @@
 
 #include "sinks/elasticsearch.h"
 
-#define HEALTH_PATH "/_cluster/health?timeout=1s"
+#define HEALTH_PATH   "/_cluster/health?timeout=1s"
 #define TEMPLATE_PATH "/_index_template/" AB_ES_TEMPLATE
 
 static const char template_format[] =
-	"{\"index_patterns\":[\"engagement-events-*\"],\"priority\":200,"
-	"\"_meta\":{\"managed_by\":\"anabranch\",\"version_kind\":\"%s\"},"
-	"\"template\":{\"settings\":{\"index\":{\"number_of_shards\":%d,\"number_of_replicas\":%d}},"
-	"\"mappings\":{\"dynamic\":false,\"properties\":{"
-	"\"id\":{\"type\":\"long\"},"
-	"\"content_id\":{\"type\":\"keyword\"},\"user_id\":{\"type\":\"keyword\"},\"event_type\":{\"type\":\"keyword\"},"
-	"\"device\":{\"type\":\"keyword\"},\"content_type\":{\"type\":\"keyword\"},"
-	"\"event_timestamp\":{\"type\":\"date\"},\"duration_ms\":{\"type\":\"long\"},\"engagement_pct\":{\"type\":\"float\"},"
-	"\"processing_time\":{\"type\":\"date\"},\"@timestamp\":{\"type\":\"date\"},\"deleted\":{\"type\":\"boolean\"}}}}}";
+    "{\"index_patterns\":[\"engagement-events-*\"],\"priority\":200,"
+    "\"_meta\":{\"managed_by\":\"anabranch\",\"version_kind\":\"%s\"},"
+    "\"template\":{\"settings\":{\"index\":{\"number_of_shards\":%d,\"number_of_replicas\":%d}},"
+    "\"mappings\":{\"dynamic\":false,\"properties\":{"
+    "\"id\":{\"type\":\"long\"},"
+    "\"content_id\":{\"type\":\"keyword\"},\"user_id\":{\"type\":\"keyword\"},\"event_type\":{\"type\":\"keyword\"},"
+    "\"device\":{\"type\":\"keyword\"},\"content_type\":{\"type\":\"keyword\"},"
+    "\"event_timestamp\":{\"type\":\"date\"},\"duration_ms\":{\"type\":\"long\"},\"engagement_pct\":{\"type\":"
+    "\"float\"},"
+    "\"processing_time\":{\"type\":\"date\"},\"@timestamp\":{\"type\":\"date\"},\"deleted\":{\"type\":\"boolean\"}}}}}";
 
 static const char *kind_name(enum ab_config_version_kind kind)
 {
@@ -36,10 +37,11 @@ static enum ab_sink_status check_health(struct ab_sink *sink, char *error)
 
 	if (status != AB_SINK_OK)
 		return status;
-	if (answer.status != 200 && answer.status != 408)	/* 408: it is there and waits for shards */
+	if (answer.status != 200 && answer.status != 408) /* 408: it is there and waits for shards */
 		status = ab_http_refusal(&sink->admin, "health", &answer, error);
 	else if (strstr(answer.body, "\"status\":\"red\"") != NULL)
-		snprintf(error, AB_SINK_ERROR_MAX_BYTES, "elasticsearch: the cluster is red: some shards are lost or not yet "
+		snprintf(error, AB_SINK_ERROR_MAX_BYTES,
+			 "elasticsearch: the cluster is red: some shards are lost or not yet "
 			 "there; documents for their indexes wait. See GET /_cluster/allocation/explain");
 	ab_http_answer_free(&answer);
 	return status;
@@ -69,8 +71,8 @@ static enum ab_sink_status check_template(struct ab_sink *sink, bool *foreign, c
 	if (status != AB_SINK_OK)
 		return status;
 	if (answer.status == 404) {
-		snprintf(error, AB_SINK_ERROR_MAX_BYTES, "elasticsearch: the index template " AB_ES_TEMPLATE
-			 " is missing. Run `anabranch init`");
+		snprintf(error, AB_SINK_ERROR_MAX_BYTES,
+			 "elasticsearch: the index template " AB_ES_TEMPLATE " is missing. Run `anabranch init`");
 		status = AB_SINK_MISSING;
 	} else if (answer.status != 200) {
 		status = ab_http_refusal(&sink->admin, "index template", &answer, error);
@@ -78,13 +80,18 @@ static enum ab_sink_status check_template(struct ab_sink *sink, bool *foreign, c
 		read_kind(answer.body, answer.len, kind, sizeof kind);
 		if (kind[0] == '\0') {
 			*foreign = true;
-			snprintf(error, AB_SINK_ERROR_MAX_BYTES, "elasticsearch: the index template " AB_ES_TEMPLATE
-				 " is another program's: it does not say what versions are. Run `anabranch init` to replace it");
+			snprintf(error, AB_SINK_ERROR_MAX_BYTES,
+				 "elasticsearch: the index template " AB_ES_TEMPLATE
+				 " is another program's: it does not say what versions are. Run `anabranch init` to "
+				 "replace it");
 			status = AB_SINK_MISSING;
 		} else if (strcmp(kind, kind_name(sink->version_kind)) != 0) {
-			snprintf(error, AB_SINK_ERROR_MAX_BYTES, "elasticsearch: its documents' versions are of the kind %s; with "
-				 "ELASTICSEARCH_VERSION_KIND=%s changes would be refused as older. Set %s, or delete the indexes and the "
-				 "template and run `anabranch init`", kind, kind_name(sink->version_kind), kind);
+			snprintf(error, AB_SINK_ERROR_MAX_BYTES,
+				 "elasticsearch: its documents' versions are of the kind %s; with "
+				 "ELASTICSEARCH_VERSION_KIND=%s changes would be refused as older. Set %s, or delete "
+				 "the indexes and the "
+				 "template and run `anabranch init`",
+				 kind, kind_name(sink->version_kind), kind);
 			status = AB_SINK_REFUSED;
 		}
 	}
@@ -101,7 +108,7 @@ enum ab_sink_status ab_es_probe(struct ab_sink *sink, char *error)
 	if (status == AB_SINK_OK)
 		status = check_template(sink, &foreign, error);
 	if (error[0] == '\0')
-		memcpy(error, health, sizeof health);	/* of a cluster that is red and still OK, too */
+		memcpy(error, health, sizeof health); /* of a cluster that is red and still OK, too */
 	return status;
 }
 
@@ -112,7 +119,7 @@ enum ab_sink_status ab_es_init(struct ab_sink *sink, const struct ab_sink_positi
 	struct ab_http_answer answer;
 	bool foreign;
 
-	(void)first;		/* repeats are harmless: no positions are stored here */
+	(void)first; /* repeats are harmless: no positions are stored here */
 	(void)partitions;
 	(void)run_id;
 	enum ab_sink_status status = check_health(sink, error);
@@ -122,9 +129,11 @@ enum ab_sink_status ab_es_init(struct ab_sink *sink, const struct ab_sink_positi
 	if (status != AB_SINK_OK && status != AB_SINK_MISSING)
 		return status;
 	if (foreign)
-		snprintf(note, AB_SINK_ERROR_MAX_BYTES, "replaced the index template " AB_ES_TEMPLATE
+		snprintf(note, AB_SINK_ERROR_MAX_BYTES,
+			 "replaced the index template " AB_ES_TEMPLATE
 			 " of another program; indexes that exist keep their mappings and documents");
-	int len = snprintf(body, sizeof body, template_format, kind_name(sink->version_kind), sink->shards, sink->replicas);
+	int len =
+	    snprintf(body, sizeof body, template_format, kind_name(sink->version_kind), sink->shards, sink->replicas);
 	AB_ASSERT(len > 0 && (size_t)len < sizeof body);
 	error[0] = '\0';
 	status = ab_http_call(&sink->admin, "PUT", TEMPLATE_PATH, body, &answer, error);

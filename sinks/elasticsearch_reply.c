@@ -9,8 +9,8 @@
 #include "sinks/elasticsearch.h"
 
 struct rule {
-	const char *type;	/* NULL: any */
-	const char *says;	/* in the reason, case not minded; NULL: anything */
+	const char *type; /* NULL: any */
+	const char *says; /* in the reason, case not minded; NULL: anything */
 	enum ab_es_verdict verdict;
 	const char *advice;
 };
@@ -18,23 +18,25 @@ struct rule {
 /* The first that fits. What would fail for every document is an outage, whatever its type says: dead letters are for
  * documents. */
 static const struct rule rules[] = {
-	{NULL, "limit of total fields", AB_ES_OUTAGE, "Raise index.mapping.total_fields.limit, or find what maps so many fields."},
-	{NULL, "op_type of create", AB_ES_OUTAGE, "The name belongs to a data stream: delete it, or its template."},
-	{NULL, "maximum normal shards open", AB_ES_OUTAGE, "Raise cluster.max_shards_per_node, or delete old indexes."},
-	{"version_conflict_engine_exception", NULL, AB_ES_DUPLICATE, ""},
-	{"cluster_block_exception", NULL, AB_ES_OUTAGE, "Free disk space on the nodes, or lift the index's or cluster's block."},
-	{"index_closed_exception", NULL, AB_ES_OUTAGE, "Open the index."},
-	{"index_not_found_exception", NULL, AB_ES_OUTAGE, "Allow action.auto_create_index for engagement-events-*."},
-	{"security_exception", NULL, AB_ES_OUTAGE, "Give the user create_index and index on engagement-events-*."},
-	{"es_rejected_execution_exception", NULL, AB_ES_RETRY, ""},
-	{"circuit_breaking_exception", NULL, AB_ES_RETRY, ""},
-	{"document_parsing_exception", NULL, AB_ES_REJECTED, ""},
-	{"mapper_parsing_exception", NULL, AB_ES_REJECTED, ""},
-	{"strict_dynamic_mapping_exception", NULL, AB_ES_REJECTED, ""},
-	{"x_content_parse_exception", NULL, AB_ES_REJECTED, ""},
-	{"parsing_exception", NULL, AB_ES_REJECTED, ""},
-	{"action_request_validation_exception", NULL, AB_ES_REJECTED, ""},
-	{"illegal_argument_exception", NULL, AB_ES_REJECTED, ""},
+    {NULL, "limit of total fields", AB_ES_OUTAGE,
+     "Raise index.mapping.total_fields.limit, or find what maps so many fields."},
+    {NULL, "op_type of create", AB_ES_OUTAGE, "The name belongs to a data stream: delete it, or its template."},
+    {NULL, "maximum normal shards open", AB_ES_OUTAGE, "Raise cluster.max_shards_per_node, or delete old indexes."},
+    {"version_conflict_engine_exception", NULL, AB_ES_DUPLICATE, ""},
+    {"cluster_block_exception", NULL, AB_ES_OUTAGE,
+     "Free disk space on the nodes, or lift the index's or cluster's block."},
+    {"index_closed_exception", NULL, AB_ES_OUTAGE, "Open the index."},
+    {"index_not_found_exception", NULL, AB_ES_OUTAGE, "Allow action.auto_create_index for engagement-events-*."},
+    {"security_exception", NULL, AB_ES_OUTAGE, "Give the user create_index and index on engagement-events-*."},
+    {"es_rejected_execution_exception", NULL, AB_ES_RETRY, ""},
+    {"circuit_breaking_exception", NULL, AB_ES_RETRY, ""},
+    {"document_parsing_exception", NULL, AB_ES_REJECTED, ""},
+    {"mapper_parsing_exception", NULL, AB_ES_REJECTED, ""},
+    {"strict_dynamic_mapping_exception", NULL, AB_ES_REJECTED, ""},
+    {"x_content_parse_exception", NULL, AB_ES_REJECTED, ""},
+    {"parsing_exception", NULL, AB_ES_REJECTED, ""},
+    {"action_request_validation_exception", NULL, AB_ES_REJECTED, ""},
+    {"illegal_argument_exception", NULL, AB_ES_REJECTED, ""},
 };
 
 enum ab_es_verdict ab_es_classify(int status, const char *type, const char *reason, const char **advice)
@@ -98,8 +100,8 @@ struct settling {
 static void words(const struct settling *s, const char *what, int status, const char *type, const char *reason,
 		  const char *advice)
 {
-	snprintf(s->to->error, AB_SINK_ERROR_MAX_BYTES, "elasticsearch: %s: status %d, %s: %.200s. %s", what, status, type,
-		 reason, advice);
+	snprintf(s->to->error, AB_SINK_ERROR_MAX_BYTES, "elasticsearch: %s: status %d, %s: %.200s. %s", what, status,
+		 type, reason, advice);
 }
 
 static void reject(const struct settling *s, uint32_t i, const char *type, const char *reason)
@@ -152,12 +154,14 @@ static bool settle_items(struct settling *s, const json_t *items)
 
 	if (json_array_size(items) != http->sent_count)
 		return false;
-	json_array_foreach(items, i, item) {
+	json_array_foreach(items, i, item)
+	{
 		void *action = json_object_iter(item);
 		if (action == NULL || !json_is_integer(json_object_get(json_object_iter_value(action), "status")))
 			return false;
 	}
-	json_array_foreach(items, i, item) {
+	json_array_foreach(items, i, item)
+	{
 		json_t *answer = json_object_iter_value(json_object_iter(item));
 		json_t *error = json_object_get(answer, "error");
 		settle_item(s, http->sent[i], (int)json_integer_value(json_object_get(answer, "status")),
@@ -187,7 +191,8 @@ static enum ab_reply_result finish(struct settling *s)
 	}
 	ab_http_lane_grow(http);
 	if (later && http->reply.retry_after_s > 0)
-		s->batch->retry_after_ms = 1000 * (uint32_t)ab_min_u64(http->reply.retry_after_s, AB_HTTP_RETRY_AFTER_MAX_S);
+		s->batch->retry_after_ms =
+		    1000 * (uint32_t)ab_min_u64(http->reply.retry_after_s, AB_HTTP_RETRY_AFTER_MAX_S);
 	/* Some wait, so all do; and a server that closes is not asked again over the same connection. */
 	return later || http->reply.close ? AB_REPLY_DONE : AB_REPLY_AGAIN;
 }
@@ -195,7 +200,8 @@ static enum ab_reply_result finish(struct settling *s)
 static enum ab_reply_result broken(struct settling *s, const char *what)
 {
 	snprintf(s->to->error, AB_SINK_ERROR_MAX_BYTES,
-		 "elasticsearch: %s (status %d, %zu bytes, %u documents sent): the connection is closed and they are sent again",
+		 "elasticsearch: %s (status %d, %zu bytes, %u documents sent): the connection is closed and they are "
+		 "sent again",
 		 what, s->lane->http.reply.status, s->lane->http.reply.body_len, s->lane->http.sent_count);
 	s->to->counts->ambiguous++;
 	return AB_REPLY_AMBIGUOUS;
@@ -233,7 +239,8 @@ static enum ab_reply_result refused(struct settling *s)
 	json_decref(root);
 	if (status == 401 || status == 403) {
 		words(s, "it refuses us", status, type, reason,
-		      "Check ELASTICSEARCH_USER and ELASTICSEARCH_PASSWORD, or ELASTICSEARCH_API_KEY, and what they may do.");
+		      "Check ELASTICSEARCH_USER and ELASTICSEARCH_PASSWORD, or ELASTICSEARCH_API_KEY, and what they "
+		      "may do.");
 		return AB_REPLY_FATAL;
 	}
 	bool halves = status == 413 || status == 400;
@@ -247,7 +254,8 @@ static enum ab_reply_result refused(struct settling *s)
 		reject(s, http->sent[0], type, reason);
 		return finish(s);
 	}
-	words(s, "the request was refused", status, type, reason, status == 413 ? "Raise http.max_content_length." : "");
+	words(s, "the request was refused", status, type, reason,
+	      status == 413 ? "Raise http.max_content_length." : "");
 	s->result = AB_REPLY_OUTAGE;
 	return finish(s);
 }
@@ -257,7 +265,7 @@ enum ab_reply_result ab_es_reply(struct ab_sink_lane *lane, struct ab_batch *bat
 {
 	struct settling s = {.lane = lane, .batch = batch, .to = to, .result = AB_REPLY_DONE};
 
-	AB_ASSERT(batch != NULL);	/* there is no hello */
+	AB_ASSERT(batch != NULL); /* there is no hello */
 	switch (ab_http_lane_feed(&lane->http, bytes, len)) {
 	case AB_HTTP_MORE:
 		return AB_REPLY_MORE;

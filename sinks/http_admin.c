@@ -15,7 +15,7 @@ static size_t take(char *bytes, size_t size, size_t count, void *arg)
 	size_t len = size * count;
 
 	if (len > AB_HTTP_ANSWER_MAX_BYTES - answer->len)
-		return 0;		/* libcurl then fails with CURLE_WRITE_ERROR */
+		return 0; /* libcurl then fails with CURLE_WRITE_ERROR */
 	char *body = realloc(answer->body, answer->len + len + 1);
 	AB_ASSERT(body != NULL);
 	memcpy(body + answer->len, bytes, len);
@@ -56,7 +56,7 @@ static CURLcode perform(const struct ab_http_admin *admin, const char *method, c
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, admin->connect_timeout_ms);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, admin->connect_timeout_ms + admin->read_timeout_ms);
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
-	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);	/* time-outs without SIGALRM: there are other threads */
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L); /* time-outs without SIGALRM: there are other threads */
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	if (body != NULL)
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
@@ -73,7 +73,8 @@ enum ab_sink_status ab_http_call(const struct ab_http_admin *admin, const char *
 {
 	char url[2048], words[CURL_ERROR_SIZE] = "";
 	bool v6 = strchr(admin->host, ':') != NULL;
-	int len = snprintf(url, sizeof url, "http://%s%s%s:%d%s", v6 ? "[" : "", admin->host, v6 ? "]" : "", admin->port, path);
+	int len = snprintf(url, sizeof url, "http://%s%s%s:%d%s", v6 ? "[" : "", admin->host, v6 ? "]" : "",
+			   admin->port, path);
 
 	AB_ASSERT(len > 0 && (size_t)len < sizeof url);
 	*answer = (struct ab_http_answer){0};
@@ -102,8 +103,9 @@ enum ab_sink_status ab_http_refusal(const struct ab_http_admin *admin, const cha
 {
 	bool later = answer->status == 429 || answer->status >= 500;
 	const char *advice = later ? "It is asked again."
-			   : answer->status == 401 || answer->status == 403 ? "Check the credentials and what they may do."
-									     : "Read the answer: it says what to change.";
+			     : answer->status == 401 || answer->status == 403
+				 ? "Check the credentials and what they may do."
+				 : "Read the answer: it says what to change.";
 
 	snprintf(error, AB_SINK_ERROR_MAX_BYTES, "%s: %s: status %d: %.300s. %s", admin->name, what, answer->status,
 		 answer->body, advice);

@@ -14,16 +14,16 @@
 #define AB_HTTP_ANSWER_MAX_BYTES (1024 * 1024)
 
 struct ab_http_admin {
-	const char *name;		/* of the sink, for words */
+	const char *name; /* of the sink, for words */
 	const char *host;
 	int port;
-	const char *authorization;	/* the header's value, or "" */
+	const char *authorization; /* the header's value, or "" */
 	long connect_timeout_ms, read_timeout_ms;
 };
 
 struct ab_http_answer {
 	int status;
-	char *body;			/* terminated; ab_http_answer_free() */
+	char *body; /* terminated; ab_http_answer_free() */
 	size_t len;
 };
 

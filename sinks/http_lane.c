@@ -138,7 +138,8 @@ void ab_http_lane_put_back(struct ab_http_lane *lane, struct ab_batch *batch)
 			batch->item[i].outcome = AB_OUTCOME_PENDING;
 	}
 	if (lane->reply.retry_after_s > 0)
-		batch->retry_after_ms = 1000 * (uint32_t)ab_min_u64(lane->reply.retry_after_s, AB_HTTP_RETRY_AFTER_MAX_S);
+		batch->retry_after_ms =
+		    1000 * (uint32_t)ab_min_u64(lane->reply.retry_after_s, AB_HTTP_RETRY_AFTER_MAX_S);
 }
 
 bool ab_http_head_write(char *to, size_t room, const char *method, const char *path, const char *host, int port,

@@ -19,7 +19,7 @@
 
 /* A lone item that is refused without a reason is given up after this many times when no other item has been taken
  * meanwhile, so that it may as well be the server: about three minutes of backoff. When another was taken, after two. */
-#define AB_HTTP_LONE_REFUSALS_MAX 20
+#define AB_HTTP_LONE_REFUSALS_MAX   20
 #define AB_HTTP_PROVEN_REFUSALS_MAX 2
 
 /* Retry-After is a wish; longer than this nobody waits without asking again. */
@@ -27,15 +27,15 @@
 
 struct ab_http_lane {
 	uint32_t item_max, bytes_max;
-	uint32_t *sent;			/* which items the request in flight has, in its order */
+	uint32_t *sent; /* which items the request in flight has, in its order */
 	uint32_t sent_count;
-	uint32_t limit;			/* of the window; item_max when nothing is wrong */
-	bool from_back;			/* changes with each refusal: good items at either end are found */
-	bool proven;			/* since the batch began the server has taken something: it works */
-	uint8_t *scratch;		/* bytes_max */
+	uint32_t limit; /* of the window; item_max when nothing is wrong */
+	bool from_back; /* changes with each refusal: good items at either end are found */
+	bool proven; /* since the batch began the server has taken something: it works */
+	uint8_t *scratch; /* bytes_max */
 	char head[AB_HTTP_REQUEST_HEAD_MAX_BYTES];
 	struct ab_http_reply reply;
-	char *body;			/* body_max; the answer's */
+	char *body; /* body_max; the answer's */
 	size_t body_max;
 };
 

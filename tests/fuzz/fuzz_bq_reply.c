@@ -7,7 +7,7 @@
 
 #include "sinks/bigquery.h"
 
-#define ITEMS 4
+#define ITEMS     4
 #define BYTES_MAX (64 * 1024)
 
 static struct ab_sink *sink;
@@ -36,14 +36,18 @@ static void set_up(bool lookup)
 		sink = ab_bigquery_ops.create(&config, error);
 		lane = ab_bigquery_ops.lane_create(sink, 0, ITEMS, BYTES_MAX);
 	}
-	batch = (struct ab_batch){.item = item, .bytes = bytes_of_rows, .item_count = ITEMS, .item_max = ITEMS, .bytes_max = BYTES_MAX};
+	batch = (struct ab_batch){
+	    .item = item, .bytes = bytes_of_rows, .item_count = ITEMS, .item_max = ITEMS, .bytes_max = BYTES_MAX};
 	for (uint32_t i = 0; i < ITEMS; i++) {
-		const struct ab_event event = {.offset = 10 + i, .partition = (uint16_t)(i % 2), .id = i, .lsn = 5,
+		const struct ab_event event = {.offset = 10 + i,
+					       .partition = (uint16_t)(i % 2),
+					       .id = i,
+					       .lsn = 5,
 					       .has = AB_HAS_EVENT_TS | AB_HAS_LSN};
-		AB_ASSERT(ab_bigquery_ops.encode(sink, &event, bytes_of_rows + batch.bytes_used, BYTES_MAX, &len, &reason) ==
-			  AB_ENCODE_RECORD);
-		item[i] = (struct ab_item){.offset = event.offset, .partition = event.partition, .at = batch.bytes_used,
-					   .len = (uint32_t)len};
+		AB_ASSERT(ab_bigquery_ops.encode(sink, &event, bytes_of_rows + batch.bytes_used, BYTES_MAX, &len,
+						 &reason) == AB_ENCODE_RECORD);
+		item[i] = (struct ab_item){
+		    .offset = event.offset, .partition = event.partition, .at = batch.bytes_used, .len = (uint32_t)len};
 		batch.bytes_used += (uint32_t)len;
 		AB_ASSERT(batch.bytes_used < sizeof bytes_of_rows);
 	}

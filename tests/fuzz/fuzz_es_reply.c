@@ -7,7 +7,7 @@
 
 #include "sinks/elasticsearch.h"
 
-#define ITEMS 4
+#define ITEMS     4
 #define BYTES_MAX (64 * 1024)
 
 static int rejected;
@@ -40,8 +40,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	}
 	for (uint32_t i = 0; i < ITEMS; i++)
 		item[i] = (struct ab_item){.offset = i, .at = i * 8, .len = 8};
-	batch = (struct ab_batch){.item = item, .bytes = text, .item_count = ITEMS, .item_max = ITEMS,
-				  .bytes_used = sizeof text, .bytes_max = BYTES_MAX};
+	batch = (struct ab_batch){.item = item,
+				  .bytes = text,
+				  .item_count = ITEMS,
+				  .item_max = ITEMS,
+				  .bytes_used = sizeof text,
+				  .bytes_max = BYTES_MAX};
 	rejected = 0;
 	ab_elasticsearch_ops.lost(lane, NULL, false);
 	ab_elasticsearch_ops.request(lane, &batch, &request);

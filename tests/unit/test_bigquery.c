@@ -1,4 +1,5 @@
-/* The BigQuery sink, by bytes alone: what it writes, what it makes of answers, and what it asks before sending twice. */
+/* tests/unit/test_bigquery.c — the BigQuery sink, by bytes alone: what it writes, what it makes of answers, and
+ * what it asks before sending twice. */
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <string.h>
@@ -28,11 +29,21 @@ static const struct ab_content_type podcast = {.text = {"podcast", 7}, .json = {
 static struct ab_event event(int64_t id)
 {
 	return (struct ab_event){
-		.offset = 1000 + id, .kafka_ts_ms = 1795475954587, .partition = 2, .op = AB_OP_CREATE, .id = id,
-		.lsn = 28704368 + id, .event_us = INT64_C(1795475952353824), .duration_ms = 672892,
-		.has = AB_HAS_CONTENT_ID | AB_HAS_EVENT_TS | AB_HAS_DURATION | AB_HAS_LSN | AB_HAS_PCT,
-		.content_id_json = token("\"a955\""), .user_id_json = token("\"283f\""),
-		.event_type_json = token("\"pause\""), .device_json = {NULL, 0}, .content_type = &podcast, .pct_hundredths = -5,
+	    .offset = 1000 + id,
+	    .kafka_ts_ms = 1795475954587,
+	    .partition = 2,
+	    .op = AB_OP_CREATE,
+	    .id = id,
+	    .lsn = 28704368 + id,
+	    .event_us = INT64_C(1795475952353824),
+	    .duration_ms = 672892,
+	    .has = AB_HAS_CONTENT_ID | AB_HAS_EVENT_TS | AB_HAS_DURATION | AB_HAS_LSN | AB_HAS_PCT,
+	    .content_id_json = token("\"a955\""),
+	    .user_id_json = token("\"283f\""),
+	    .event_type_json = token("\"pause\""),
+	    .device_json = {NULL, 0},
+	    .content_type = &podcast,
+	    .pct_hundredths = -5,
 	};
 }
 
@@ -44,7 +55,8 @@ static void add(const struct ab_event *e)
 
 	cr_assert_eq(ops->encode(sink, e, batch.bytes + batch.bytes_used, BYTES_MAX - batch.bytes_used, &len, &reason),
 		     AB_ENCODE_RECORD);
-	*item = (struct ab_item){.offset = e->offset, .partition = e->partition, .at = batch.bytes_used, .len = (uint32_t)len};
+	*item = (struct ab_item){
+	    .offset = e->offset, .partition = e->partition, .at = batch.bytes_used, .len = (uint32_t)len};
 	batch.bytes_used += (uint32_t)len;
 }
 
@@ -65,8 +77,9 @@ static enum ab_reply_result feed(const char *bytes, size_t len)
 static enum ab_reply_result answer(const char *status, const char *body)
 {
 	char text[BYTES_MAX];
-	int len = snprintf(text, sizeof text, "HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n\r\n%s",
-			   status, strlen(body), body);
+	int len = snprintf(text, sizeof text,
+			   "HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n\r\n%s", status,
+			   strlen(body), body);
 	return feed(text, (size_t)len);
 }
 
@@ -86,8 +99,10 @@ static bool next_request(void)
 }
 
 #define INSERTED "{\"kind\":\"bigquery#tableDataInsertAllResponse\"}"
-#define NO_ROWS "{\"jobComplete\":true,\"totalRows\":\"0\",\"rows\":[]}"
-#define SERVER_ERROR "{\"error\":{\"code\":500,\"message\":\"An internal error occurred\",\"errors\":[{\"reason\":\"internalError\"}]}}"
+#define NO_ROWS  "{\"jobComplete\":true,\"totalRows\":\"0\",\"rows\":[]}"
+#define SERVER_ERROR                                                                                                   \
+	"{\"error\":{\"code\":500,\"message\":\"An internal error "                                                    \
+	"occurred\",\"errors\":[{\"reason\":\"internalError\"}]}}"
 
 static void add_items(int count)
 {
@@ -112,7 +127,8 @@ static enum ab_reply_result answer_found(int from, int to)
 	int len = snprintf(body, sizeof body, "{\"jobComplete\":true,\"totalRows\":\"%d\",\"rows\":[", to - from);
 
 	for (int i = from; i < to; i++)
-		len += snprintf(body + len, sizeof body - (size_t)len, "%s{\"f\":[{\"v\":\"2\"},{\"v\":\"%d\"},{\"v\":\"%d\"},{\"v\":\"%d\"}]}",
+		len += snprintf(body + len, sizeof body - (size_t)len,
+				"%s{\"f\":[{\"v\":\"2\"},{\"v\":\"%d\"},{\"v\":\"%d\"},{\"v\":\"%d\"}]}",
 				i > from ? "," : "", 1001 + i, 1 + i, 28704369 + i);
 	snprintf(body + len, sizeof body - (size_t)len, "]}");
 	return answer("200 OK", body);
@@ -144,30 +160,7 @@ static void tear_down(void)
 
 TestSuite(bigquery, .init = set_up, .fini = tear_down);
 
-/* --- what is written ------------------------------------------------------------------------------------------------ */
-
-Test(bigquery, writes_a_row_with_where_it_came_from)
-{
-	send_items(1);
-	cr_expect_not_null(strstr(sent,
-		"\r\n\r\n{\"rows\":[{\"insertId\":\"streaming.public.engagement_events-2-1001\",\"json\":{\"id\":\"1\",\"version\":\"28704369\","
-		"\"content_id\":\"a955\",\"user_id\":\"283f\",\"event_type\":\"pause\",\"event_ts\":\"2026-11-23 23:19:12\",\"device\":null,"
-		"\"content_type\":\"podcast\",\"duration_ms\":\"672892\",\"engagement_pct\":-0.05,"
-		"\"processing_time\":\"2026-11-23 23:19:14\",\"op\":\"c\",\"deleted\":false,"
-		"\"kafka_topic\":\"streaming.public.engagement_events\",\"kafka_partition\":\"2\",\"kafka_offset\":\"1001\","
-		"\"kafka_ts\":\"2026-11-23T23:19:14.587000Z\"}}]}"));
-	cr_expect_not_null(strstr(sent, "POST /bigquery/v2/projects/streaming_project/datasets/engagement_data/tables/events/"
-				  "insertAll?prettyPrint=false HTTP/1.1\r\n"));
-}
-
-Test(bigquery, appends_a_row_for_a_delete_too)
-{
-	struct ab_event e = event(1);
-	e.op = AB_OP_DELETE;
-	add(&e);
-	next_request();
-	cr_expect_not_null(memmem(batch.bytes, batch.bytes_used, "\"op\":\"d\",\"deleted\":true", 23));
-}
+/* --- insertAll's answers -------------------------------------------------------------------------------------------- */
 
 Test(bigquery, says_how_long_the_request_is)
 {
@@ -176,45 +169,6 @@ Test(bigquery, says_how_long_the_request_is)
 	cr_expect_eq((size_t)atoi(length + 16), strlen(body));
 	cr_expect_eq(strstr(body, ",]"), NULL);
 }
-
-Test(bigquery, rejects_a_delete_without_its_time_and_says_what_to_set)
-{
-	struct ab_event e = event(1);
-	const char *reason = NULL;
-	size_t len;
-	e.op = AB_OP_DELETE;
-	e.has &= (uint16_t)~AB_HAS_EVENT_TS;
-	cr_expect_eq(ops->encode(sink, &e, batch.bytes, BYTES_MAX, &len, &reason), AB_ENCODE_REJECTED);
-	cr_expect_not_null(strstr(reason, "REPLICA IDENTITY FULL"));
-}
-
-Test(bigquery, keeps_an_insert_id_within_128_bytes_and_different_for_different_topics)
-{
-	char first[BYTES_MAX];
-	for (int n = 0; n < 2; n++) {
-		ops->lane_destroy(lane);
-		ops->destroy(sink);
-		memset(config.events_topic, 't', AB_TOPIC_MAX_BYTES);
-		config.events_topic[AB_TOPIC_MAX_BYTES - 1] = (char)('a' + n);
-		sink = ops->create(&config, error);
-		lane = ops->lane_create(sink, 0, ITEMS_MAX, BYTES_MAX);
-		batch.item_count = batch.bytes_used = 0;
-		struct ab_event e = event(1);
-		e.partition = AB_PARTITIONS_MAX - 1;
-		e.offset = INT64_MAX - 1;
-		add(&e);
-		batch.bytes[batch.bytes_used] = '\0';
-		char *id = (char *)batch.bytes + strlen("{\"insertId\":\"");
-		*strchr(id, '"') = '\0';
-		cr_expect_leq(strlen(id), 128);
-		if (n == 0)
-			strcpy(first, id);
-		else
-			cr_expect_str_neq(first, id);
-	}
-}
-
-/* --- insertAll's answers -------------------------------------------------------------------------------------------- */
 
 Test(bigquery, an_answer_without_errors_acks_every_row)
 {
@@ -228,17 +182,21 @@ Test(bigquery, an_answer_without_errors_acks_every_row)
 Test(bigquery, an_empty_list_of_errors_acks_every_row)
 {
 	send_items(2);
-	cr_expect_eq(answer("200 OK", "{\"kind\":\"bigquery#tableDataInsertAllResponse\",\"insertErrors\":[]}"), AB_REPLY_DONE);
+	cr_expect_eq(answer("200 OK", "{\"kind\":\"bigquery#tableDataInsertAllResponse\",\"insertErrors\":[]}"),
+		     AB_REPLY_DONE);
 	cr_expect_eq(batch.item[1].outcome, AB_OUTCOME_ACKED);
 }
 
 Test(bigquery, rows_stopped_by_an_invalid_one_go_again_at_once_without_it)
 {
 	send_items(3);
-	cr_expect_eq(answer("200 OK", "{\"insertErrors\":["
-		"{\"index\":0,\"errors\":[{\"reason\":\"stopped\",\"location\":\"\",\"message\":\"\"}]},"
-		"{\"index\":1,\"errors\":[{\"reason\":\"invalid\",\"location\":\"device\",\"message\":\"no such field\"}]},"
-		"{\"index\":2,\"errors\":[{\"reason\":\"stopped\"}]}]}"), AB_REPLY_AGAIN);
+	cr_expect_eq(answer("200 OK",
+			    "{\"insertErrors\":["
+			    "{\"index\":0,\"errors\":[{\"reason\":\"stopped\",\"location\":\"\",\"message\":\"\"}]},"
+			    "{\"index\":1,\"errors\":[{\"reason\":\"invalid\",\"location\":\"device\",\"message\":\"no "
+			    "such field\"}]},"
+			    "{\"index\":2,\"errors\":[{\"reason\":\"stopped\"}]}]}"),
+		     AB_REPLY_AGAIN);
 	cr_expect_eq(batch.item[1].outcome, AB_OUTCOME_REJECTED);
 	cr_expect_str_eq(reasons, "invalid: device: no such field");
 	cr_expect_not(next_request());
@@ -254,7 +212,8 @@ Test(bigquery, a_row_that_is_not_named_among_errors_is_in)
 {
 	send_items(3);
 	cr_expect_eq(answer("200 OK", "{\"insertErrors\":["
-		"{\"index\":1,\"errors\":[{\"reason\":\"timeout\",\"message\":\"slow\"}]}]}"), AB_REPLY_DONE);
+				      "{\"index\":1,\"errors\":[{\"reason\":\"timeout\",\"message\":\"slow\"}]}]}"),
+		     AB_REPLY_DONE);
 	cr_expect_eq(batch.item[0].outcome, AB_OUTCOME_ACKED);
 	cr_expect_eq(batch.item[1].outcome, AB_OUTCOME_RETRY);
 	cr_expect_eq(batch.item[2].outcome, AB_OUTCOME_ACKED);
@@ -264,14 +223,16 @@ Test(bigquery, a_row_that_is_not_named_among_errors_is_in)
 Test(bigquery, rows_stopped_by_nobody_wait_instead_of_going_round)
 {
 	send_items(1);
-	cr_expect_eq(answer("200 OK", "{\"insertErrors\":[{\"index\":0,\"errors\":[{\"reason\":\"stopped\"}]}]}"), AB_REPLY_DONE);
+	cr_expect_eq(answer("200 OK", "{\"insertErrors\":[{\"index\":0,\"errors\":[{\"reason\":\"stopped\"}]}]}"),
+		     AB_REPLY_DONE);
 	cr_expect_eq(batch.item[0].outcome, AB_OUTCOME_RETRY);
 }
 
 Test(bigquery, an_answer_that_names_a_row_nobody_sent_settles_none)
 {
 	send_items(1);
-	cr_expect_eq(answer("200 OK", "{\"insertErrors\":[{\"index\":1,\"errors\":[{\"reason\":\"invalid\"}]}]}"), AB_REPLY_AMBIGUOUS);
+	cr_expect_eq(answer("200 OK", "{\"insertErrors\":[{\"index\":1,\"errors\":[{\"reason\":\"invalid\"}]}]}"),
+		     AB_REPLY_AMBIGUOUS);
 	cr_expect_eq(batch.item[0].outcome, AB_OUTCOME_PENDING);
 	ops->lost(lane, &batch, true);
 	cr_expect(next_request());
@@ -287,18 +248,21 @@ Test(bigquery, a_page_with_status_200_settles_nothing)
 Test(bigquery, a_reached_quota_waits_and_a_missing_permission_stops)
 {
 	send_items(1);
-	cr_expect_eq(answer("403 Forbidden", "{\"error\":{\"message\":\"m\",\"errors\":[{\"reason\":\"rateLimitExceeded\"}]}}"),
-		     AB_REPLY_OUTAGE);
+	cr_expect_eq(
+	    answer("403 Forbidden", "{\"error\":{\"message\":\"m\",\"errors\":[{\"reason\":\"rateLimitExceeded\"}]}}"),
+	    AB_REPLY_OUTAGE);
 	cr_expect_not(next_request());
-	cr_expect_eq(answer("403 Forbidden", "{\"error\":{\"message\":\"m\",\"errors\":[{\"reason\":\"accessDenied\"}]}}"),
-		     AB_REPLY_FATAL);
+	cr_expect_eq(
+	    answer("403 Forbidden", "{\"error\":{\"message\":\"m\",\"errors\":[{\"reason\":\"accessDenied\"}]}}"),
+	    AB_REPLY_FATAL);
 	cr_expect_not_null(strstr(error, "updateData"));
 }
 
 Test(bigquery, a_missing_table_is_an_outage_with_what_to_do)
 {
 	send_items(1);
-	cr_expect_eq(answer("404 Not Found", "{\"error\":{\"message\":\"Not found: table\",\"errors\":[{\"reason\":\"notFound\"}]}}"),
+	cr_expect_eq(answer("404 Not Found",
+			    "{\"error\":{\"message\":\"Not found: table\",\"errors\":[{\"reason\":\"notFound\"}]}}"),
 		     AB_REPLY_OUTAGE);
 	cr_expect_not_null(strstr(error, "anabranch init"));
 	cr_expect_eq(batch.item[0].outcome, AB_OUTCOME_PENDING);
@@ -319,7 +283,8 @@ Test(bigquery, looks_first_where_a_lane_newly_begins)
 {
 	add_items(3);
 	cr_expect(next_request());
-	cr_expect_not_null(strstr(sent, "kafka_topic = 'streaming.public.engagement_events' AND ((kafka_partition = 2 AND "
+	cr_expect_not_null(strstr(sent,
+				  "kafka_topic = 'streaming.public.engagement_events' AND ((kafka_partition = 2 AND "
 				  "kafka_offset BETWEEN 1001 AND 1003))"));
 	cr_expect_not_null(strstr(sent, "\"useLegacySql\":false,\"useQueryCache\":false"));
 	cr_expect_eq(answer("200 OK", NO_ROWS), AB_REPLY_AGAIN);
@@ -371,8 +336,9 @@ Test(bigquery, a_row_of_an_older_topic_with_the_same_offset_is_not_ours)
 	add_items(1);
 	cr_expect(next_request());
 	cr_expect_eq(answer("200 OK", "{\"jobComplete\":true,\"totalRows\":\"2\",\"rows\":["
-		"{\"f\":[{\"v\":\"2\"},{\"v\":\"1001\"},{\"v\":\"1\"},{\"v\":\"77\"}]},"
-		"{\"f\":[{\"v\":\"2\"},{\"v\":\"1001\"},{\"v\":\"9\"},{\"v\":\"28704369\"}]}]}"), AB_REPLY_AGAIN);
+				      "{\"f\":[{\"v\":\"2\"},{\"v\":\"1001\"},{\"v\":\"1\"},{\"v\":\"77\"}]},"
+				      "{\"f\":[{\"v\":\"2\"},{\"v\":\"1001\"},{\"v\":\"9\"},{\"v\":\"28704369\"}]}]}"),
+		     AB_REPLY_AGAIN);
 	cr_expect_eq(batch.item[0].outcome, AB_OUTCOME_PENDING);
 }
 
@@ -453,7 +419,8 @@ Test(bigquery, after_a_lane_began_anew_what_it_had_in_flight_is_looked_up_in_wha
 Test(bigquery, a_failed_server_is_looked_up_and_sent_again)
 {
 	send_items(1);
-	cr_expect_eq(answer("503 Service Unavailable", "{\"error\":{\"message\":\"m\",\"errors\":[{\"reason\":\"backendError\"}]}}"),
+	cr_expect_eq(answer("503 Service Unavailable",
+			    "{\"error\":{\"message\":\"m\",\"errors\":[{\"reason\":\"backendError\"}]}}"),
 		     AB_REPLY_OUTAGE);
 	cr_expect(next_request());
 	cr_expect_eq(answer("200 OK", NO_ROWS), AB_REPLY_AGAIN);
@@ -465,8 +432,11 @@ Test(bigquery, a_lookup_with_errors_or_unfinished_tells_nothing)
 {
 	add_items(1);
 	cr_expect(next_request());
-	cr_expect_eq(answer("200 OK", "{\"jobComplete\":true,\"rows\":[],\"totalRows\":\"0\",\"errors\":[{\"message\":\"some data "
-			    "were skipped\"}]}"), AB_REPLY_OUTAGE);
+	cr_expect_eq(
+	    answer("200 OK",
+		   "{\"jobComplete\":true,\"rows\":[],\"totalRows\":\"0\",\"errors\":[{\"message\":\"some data "
+		   "were skipped\"}]}"),
+	    AB_REPLY_OUTAGE);
 	cr_expect_not_null(strstr(error, "some data were skipped"));
 	cr_expect(next_request());
 	cr_expect_eq(answer("200 OK", "{\"jobComplete\":false}"), AB_REPLY_OUTAGE);
@@ -481,7 +451,8 @@ Test(bigquery, a_lookup_with_more_rows_than_a_page_is_asked_in_narrower_ones)
 	add_items(4);
 	lane->span = 4;
 	cr_expect(next_request());
-	cr_expect_eq(answer("200 OK", "{\"jobComplete\":true,\"totalRows\":\"3\",\"rows\":[],\"pageToken\":\"x\"}"), AB_REPLY_AGAIN);
+	cr_expect_eq(answer("200 OK", "{\"jobComplete\":true,\"totalRows\":\"3\",\"rows\":[],\"pageToken\":\"x\"}"),
+		     AB_REPLY_AGAIN);
 	cr_expect(next_request());
 	cr_expect_not_null(strstr(sent, "BETWEEN 1001 AND 1002)"));
 	cr_expect_eq(answer("200 OK", NO_ROWS), AB_REPLY_AGAIN);
@@ -495,8 +466,8 @@ Test(bigquery, a_lookup_with_more_rows_than_a_page_is_asked_in_narrower_ones)
 /* --- a row the server cannot take and does not name ------------------------------------------------------------------ */
 
 struct emulator {
-	bool in[ITEMS_MAX];	/* the table */
-	int bad;		/* the row that makes any request fail with `status`; -1: none */
+	bool in[ITEMS_MAX]; /* the table */
+	int bad; /* the row that makes any request fail with `status`; -1: none */
 	const char *status, *body;
 	int requests, inserts_twice;
 };
@@ -522,8 +493,8 @@ static enum ab_reply_result serve(struct emulator *e, bool lookup)
 	for (int i = 0; i < (int)batch.item_count; i++) {
 		if (e->in[i])
 			len += snprintf(body + len, sizeof body - 256 - (size_t)len,
-					"%s{\"f\":[{\"v\":\"2\"},{\"v\":\"%d\"},{\"v\":\"%d\"},{\"v\":\"%d\"}]}", rows++ ? "," : "",
-					1001 + i, 1 + i, 28704369 + i);
+					"%s{\"f\":[{\"v\":\"2\"},{\"v\":\"%d\"},{\"v\":\"%d\"},{\"v\":\"%d\"}]}",
+					rows++ ? "," : "", 1001 + i, 1 + i, 28704369 + i);
 	}
 	char whole[BYTES_MAX + 128];
 	snprintf(whole, sizeof whole, "{\"jobComplete\":true,\"totalRows\":\"%d\",\"rows\":[%s]}", rows, body);
@@ -542,7 +513,8 @@ static void drive(struct emulator *e, int requests_max)
 static void expect_only_bad_is_rejected(const struct emulator *e)
 {
 	for (uint32_t i = 0; i < batch.item_count; i++)
-		cr_expect_eq(batch.item[i].outcome, (int)i == e->bad ? AB_OUTCOME_REJECTED : AB_OUTCOME_ACKED, "item %u", i);
+		cr_expect_eq(batch.item[i].outcome, (int)i == e->bad ? AB_OUTCOME_REJECTED : AB_OUTCOME_ACKED,
+			     "item %u", i);
 	cr_expect_eq(rejected_count, 1);
 	cr_expect_eq(e->inserts_twice, 0);
 }

@@ -1,4 +1,5 @@
-/* The Elasticsearch sink, by bytes alone: what it writes, and what it makes of every answer _bulk is known to give. */
+/* tests/unit/test_elasticsearch.c — the Elasticsearch sink, by bytes alone: what it writes,
+ * and what it makes of every answer _bulk is known to give. */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -28,12 +29,21 @@ static const struct ab_content_type podcast = {.text = {"podcast", 7}, .json = {
 static struct ab_event event(int64_t id)
 {
 	return (struct ab_event){
-		.offset = 1000 + id, .kafka_ts_ms = 1795475954587, .partition = 2, .op = AB_OP_CREATE, .id = id,
-		.lsn = 28704368 + id, .event_us = INT64_C(1795475952353824), .duration_ms = 672892,
-		.has = AB_HAS_CONTENT_ID | AB_HAS_EVENT_TS | AB_HAS_DURATION | AB_HAS_LSN | AB_HAS_PCT,
-		.content_id_json = token("\"a955f1d7-0000-4000-8000-000000000001\""),
-		.user_id_json = token("\"283f\""), .event_type_json = token("\"pa\\u0075se \\\"x\\\"\""),
-		.device_json = {NULL, 0}, .content_type = &podcast, .pct_hundredths = 1234,
+	    .offset = 1000 + id,
+	    .kafka_ts_ms = 1795475954587,
+	    .partition = 2,
+	    .op = AB_OP_CREATE,
+	    .id = id,
+	    .lsn = 28704368 + id,
+	    .event_us = INT64_C(1795475952353824),
+	    .duration_ms = 672892,
+	    .has = AB_HAS_CONTENT_ID | AB_HAS_EVENT_TS | AB_HAS_DURATION | AB_HAS_LSN | AB_HAS_PCT,
+	    .content_id_json = token("\"a955f1d7-0000-4000-8000-000000000001\""),
+	    .user_id_json = token("\"283f\""),
+	    .event_type_json = token("\"pa\\u0075se \\\"x\\\"\""),
+	    .device_json = {NULL, 0},
+	    .content_type = &podcast,
+	    .pct_hundredths = 1234,
 	};
 }
 
@@ -45,7 +55,8 @@ static void add(const struct ab_event *e)
 
 	cr_assert_eq(ops->encode(sink, e, batch.bytes + batch.bytes_used, BYTES_MAX - batch.bytes_used, &len, &reason),
 		     AB_ENCODE_RECORD);
-	*item = (struct ab_item){.offset = e->offset, .partition = e->partition, .at = batch.bytes_used, .len = (uint32_t)len};
+	*item = (struct ab_item){
+	    .offset = e->offset, .partition = e->partition, .at = batch.bytes_used, .len = (uint32_t)len};
 	batch.bytes_used += (uint32_t)len;
 }
 
@@ -71,8 +82,9 @@ static enum ab_reply_result feed(const char *bytes, size_t len)
 static enum ab_reply_result answer(const char *status, const char *body)
 {
 	char text[BYTES_MAX];
-	int len = snprintf(text, sizeof text, "HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n\r\n%s",
-			   status, strlen(body), body);
+	int len = snprintf(text, sizeof text,
+			   "HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n\r\n%s", status,
+			   strlen(body), body);
 	return feed(text, (size_t)len);
 }
 
@@ -128,14 +140,15 @@ static const char *encoded(const struct ab_event *e)
 Test(elasticsearch, writes_one_action_and_one_source_line)
 {
 	struct ab_event e = event(7);
-	cr_expect_str_eq(encoded(&e),
-		"{\"index\":{\"_index\":\"engagement-events-2026-11-23\",\"_id\":\"7\",\"version\":28704375,"
-		"\"version_type\":\"external\"}}\n"
-		"{\"id\":7,\"content_id\":\"a955f1d7-0000-4000-8000-000000000001\",\"user_id\":\"283f\","
-		"\"event_type\":\"pa\\u0075se \\\"x\\\"\",\"device\":null,\"content_type\":\"podcast\","
-		"\"event_timestamp\":\"2026-11-23T23:19:12.353824Z\",\"duration_ms\":672892,\"engagement_pct\":12.34,"
-		"\"processing_time\":\"2026-11-23T23:19:14.587000Z\",\"@timestamp\":\"2026-11-23T23:19:12.353824Z\","
-		"\"deleted\":false}\n");
+	cr_expect_str_eq(
+	    encoded(&e),
+	    "{\"index\":{\"_index\":\"engagement-events-2026-11-23\",\"_id\":\"7\",\"version\":28704375,"
+	    "\"version_type\":\"external\"}}\n"
+	    "{\"id\":7,\"content_id\":\"a955f1d7-0000-4000-8000-000000000001\",\"user_id\":\"283f\","
+	    "\"event_type\":\"pa\\u0075se \\\"x\\\"\",\"device\":null,\"content_type\":\"podcast\","
+	    "\"event_timestamp\":\"2026-11-23T23:19:12.353824Z\",\"duration_ms\":672892,\"engagement_pct\":12.34,"
+	    "\"processing_time\":\"2026-11-23T23:19:14.587000Z\",\"@timestamp\":\"2026-11-23T23:19:12.353824Z\","
+	    "\"deleted\":false}\n");
 }
 
 Test(elasticsearch, keeps_a_deleted_row_as_a_document_that_says_so)
@@ -149,7 +162,7 @@ Test(elasticsearch, writes_null_for_what_is_not_known)
 {
 	struct ab_event e = event(7);
 	e.content_type = NULL;
-	e.has &= (uint16_t)~(AB_HAS_DURATION | AB_HAS_PCT);
+	e.has &= (uint16_t) ~(AB_HAS_DURATION | AB_HAS_PCT);
 	e.kafka_ts_ms = -1;
 	const char *text = encoded(&e);
 	cr_expect_not_null(strstr(text, "\"content_type\":null"));
@@ -226,7 +239,8 @@ Test(elasticsearch, an_answer_without_errors_acks_everything)
 {
 	send_items(2);
 	cr_expect_eq(answer("200 OK", "{\"errors\":false,\"took\":3,\"items\":[{\"index\":{\"status\":201}},"
-			    "{\"index\":{\"status\":200}}]}"), AB_REPLY_DONE);
+				      "{\"index\":{\"status\":200}}]}"),
+		     AB_REPLY_DONE);
 	cr_expect_eq(batch.item[0].outcome, AB_OUTCOME_ACKED);
 	cr_expect_eq(batch.item[1].outcome, AB_OUTCOME_ACKED);
 	cr_expect_eq(counts.acked, 2);
@@ -253,13 +267,15 @@ Test(elasticsearch, after_half_an_answer_and_a_reset_everything_is_sent_again)
 	ops->request(lane, &batch, &request);
 	cr_expect_eq(request.piece[1].iov_len, batch.bytes_used);
 	cr_expect_eq(answer("200 OK", "{\"errors\":false,\"took\":3,\"items\":[{\"index\":{\"status\":201}},"
-			    "{\"index\":{\"status\":200}}]}"), AB_REPLY_DONE);
+				      "{\"index\":{\"status\":200}}]}"),
+		     AB_REPLY_DONE);
 }
 
 Test(elasticsearch, an_answer_about_fewer_documents_settles_none)
 {
 	send_items(2);
-	cr_expect_eq(answer("200 OK", "{\"errors\":false,\"took\":3,\"items\":[{\"index\":{\"status\":201}}]}"), AB_REPLY_AMBIGUOUS);
+	cr_expect_eq(answer("200 OK", "{\"errors\":false,\"took\":3,\"items\":[{\"index\":{\"status\":201}}]}"),
+		     AB_REPLY_AMBIGUOUS);
 	cr_expect_eq(batch.item[0].outcome, AB_OUTCOME_PENDING);
 	cr_expect_not_null(strstr(error, "every document"));
 }
@@ -268,12 +284,16 @@ Test(elasticsearch, each_item_has_an_outcome_of_its_own)
 {
 	send_items(5);
 	cr_expect_eq(answer("200 OK", "{\"errors\":true,\"took\":3,\"items\":["
-		"{\"index\":{\"status\":201}},"
-		"{\"index\":{\"status\":409,\"error\":{\"type\":\"version_conflict_engine_exception\",\"reason\":\"[2]: …\"}}},"
-		"{\"index\":{\"status\":429,\"error\":{\"type\":\"es_rejected_execution_exception\",\"reason\":\"queue full\"}}},"
-		"{\"index\":{\"status\":400,\"error\":{\"type\":\"document_parsing_exception\",\"reason\":\"bad \\\"id\\\"\"}}},"
-		"{\"index\":{\"status\":503,\"error\":{\"type\":\"unavailable_shards_exception\",\"reason\":\"primary\"}}}]}"),
-		AB_REPLY_DONE);
+				      "{\"index\":{\"status\":201}},"
+				      "{\"index\":{\"status\":409,\"error\":{\"type\":\"version_conflict_engine_"
+				      "exception\",\"reason\":\"[2]: …\"}}},"
+				      "{\"index\":{\"status\":429,\"error\":{\"type\":\"es_rejected_execution_"
+				      "exception\",\"reason\":\"queue full\"}}},"
+				      "{\"index\":{\"status\":400,\"error\":{\"type\":\"document_parsing_exception\","
+				      "\"reason\":\"bad \\\"id\\\"\"}}},"
+				      "{\"index\":{\"status\":503,\"error\":{\"type\":\"unavailable_shards_exception\","
+				      "\"reason\":\"primary\"}}}]}"),
+		     AB_REPLY_DONE);
 	cr_expect_eq(batch.item[0].outcome, AB_OUTCOME_ACKED);
 	cr_expect_eq(batch.item[1].outcome, AB_OUTCOME_ACKED);
 	cr_expect_eq(batch.item[2].outcome, AB_OUTCOME_RETRY);
@@ -293,10 +313,12 @@ Test(elasticsearch, only_what_is_pending_is_sent_again_and_answers_match_by_orde
 	ops->request(lane, &batch, &request);
 	cr_expect_eq(request.piece[1].iov_len, batch.item[0].len + batch.item[3].len);
 	cr_expect_eq(memcmp((char *)request.piece[1].iov_base + batch.item[0].len, batch.bytes + batch.item[3].at,
-			    batch.item[3].len), 0);
+			    batch.item[3].len),
+		     0);
 	cr_expect_eq(answer("200 OK", "{\"errors\":true,\"took\":3,\"items\":[{\"index\":{\"status\":201}},"
-		"{\"index\":{\"status\":429,\"error\":{\"type\":\"es_rejected_execution_exception\",\"reason\":\"\"}}}]}"),
-		AB_REPLY_DONE);
+				      "{\"index\":{\"status\":429,\"error\":{\"type\":\"es_rejected_execution_"
+				      "exception\",\"reason\":\"\"}}}]}"),
+		     AB_REPLY_DONE);
 	cr_expect_eq(batch.item[0].outcome, AB_OUTCOME_ACKED);
 	cr_expect_eq(batch.item[2].outcome, AB_OUTCOME_REJECTED);
 	cr_expect_eq(batch.item[3].outcome, AB_OUTCOME_RETRY);
@@ -306,8 +328,10 @@ Test(elasticsearch, a_full_disk_is_an_outage_and_costs_no_document)
 {
 	send_items(2);
 	cr_expect_eq(answer("200 OK", "{\"errors\":true,\"took\":3,\"items\":[{\"index\":{\"status\":201}},"
-		"{\"index\":{\"status\":429,\"error\":{\"type\":\"cluster_block_exception\",\"reason\":\"index [x] blocked by: "
-		"[TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark]\"}}}]}"), AB_REPLY_OUTAGE);
+				      "{\"index\":{\"status\":429,\"error\":{\"type\":\"cluster_block_exception\","
+				      "\"reason\":\"index [x] blocked by: "
+				      "[TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark]\"}}}]}"),
+		     AB_REPLY_OUTAGE);
 	cr_expect_eq(batch.item[0].outcome, AB_OUTCOME_ACKED);
 	cr_expect_eq(batch.item[1].outcome, AB_OUTCOME_PENDING);
 	cr_expect_eq(rejected_count, 0);
@@ -317,10 +341,13 @@ Test(elasticsearch, a_full_disk_is_an_outage_and_costs_no_document)
 Test(elasticsearch, an_outage_leaves_nothing_marked_for_later)
 {
 	send_items(2);
-	cr_expect_eq(answer("200 OK", "{\"errors\":true,\"took\":3,\"items\":["
+	cr_expect_eq(
+	    answer(
+		"200 OK",
+		"{\"errors\":true,\"took\":3,\"items\":["
 		"{\"index\":{\"status\":429,\"error\":{\"type\":\"es_rejected_execution_exception\",\"reason\":\"\"}}},"
 		"{\"index\":{\"status\":404,\"error\":{\"type\":\"index_not_found_exception\",\"reason\":\"\"}}}]}"),
-		AB_REPLY_OUTAGE);
+	    AB_REPLY_OUTAGE);
 	cr_expect_eq(batch.item[0].outcome, AB_OUTCOME_PENDING);
 	cr_expect_eq(batch.item[1].outcome, AB_OUTCOME_PENDING);
 }
@@ -329,12 +356,18 @@ Test(elasticsearch, tells_a_bad_document_from_a_bad_index)
 {
 	const char *advice;
 	const char *illegal = "illegal_argument_exception";
-	cr_expect_eq(ab_es_classify(400, illegal, "Document contains at least one immense term", &advice), AB_ES_REJECTED);
-	cr_expect_eq(ab_es_classify(400, illegal, "Limit of total fields [1000] has been exceeded", &advice), AB_ES_OUTAGE);
-	cr_expect_eq(ab_es_classify(400, illegal, "only write ops with an op_type of create are allowed in data streams", &advice),
+	cr_expect_eq(ab_es_classify(400, illegal, "Document contains at least one immense term", &advice),
+		     AB_ES_REJECTED);
+	cr_expect_eq(ab_es_classify(400, illegal, "Limit of total fields [1000] has been exceeded", &advice),
 		     AB_ES_OUTAGE);
-	cr_expect_eq(ab_es_classify(400, "validation_exception", "this action would add [2] shards, but this cluster "
-		     "currently has [1000]/[1000] maximum normal shards open;", &advice), AB_ES_OUTAGE);
+	cr_expect_eq(ab_es_classify(400, illegal,
+				    "only write ops with an op_type of create are allowed in data streams", &advice),
+		     AB_ES_OUTAGE);
+	cr_expect_eq(ab_es_classify(400, "validation_exception",
+				    "this action would add [2] shards, but this cluster "
+				    "currently has [1000]/[1000] maximum normal shards open;",
+				    &advice),
+		     AB_ES_OUTAGE);
 	cr_expect_eq(ab_es_classify(403, "security_exception", "", &advice), AB_ES_OUTAGE);
 	cr_expect_eq(ab_es_classify(403, "cluster_block_exception", "", &advice), AB_ES_OUTAGE);
 	cr_expect_eq(ab_es_classify(400, "something_new_exception", "", &advice), AB_ES_OUTAGE);
@@ -369,7 +402,8 @@ Test(elasticsearch, wrong_credentials_stop_the_sink_and_name_the_keys)
 {
 	send_items(1);
 	cr_expect_eq(answer("401 Unauthorized", "{\"error\":{\"type\":\"security_exception\",\"reason\":\"missing "
-			    "authentication credentials\"},\"status\":401}"), AB_REPLY_FATAL);
+						"authentication credentials\"},\"status\":401}"),
+		     AB_REPLY_FATAL);
 	cr_expect_not_null(strstr(error, "ELASTICSEARCH_API_KEY"));
 }
 
@@ -380,11 +414,13 @@ Test(elasticsearch, a_request_that_is_too_large_goes_in_halves)
 	cr_expect_not_null(strstr(error, "ELASTICSEARCH_BATCH_SIZE"));
 	ops->request(lane, &batch, &request);
 	cr_expect_eq(request.piece[1].iov_len, batch.item[2].len + batch.item[3].len);
-	cr_expect_eq(answer("200 OK", "{\"errors\":false,\"items\":[{\"index\":{\"status\":201}},{\"index\":{\"status\":201}}]}"),
+	cr_expect_eq(answer("200 OK",
+			    "{\"errors\":false,\"items\":[{\"index\":{\"status\":201}},{\"index\":{\"status\":201}}]}"),
 		     AB_REPLY_AGAIN);
 	ops->request(lane, &batch, &request);
 	cr_expect_eq(request.piece[1].iov_len, batch.item[0].len + batch.item[1].len);
-	cr_expect_eq(answer("200 OK", "{\"errors\":false,\"items\":[{\"index\":{\"status\":201}},{\"index\":{\"status\":201}}]}"),
+	cr_expect_eq(answer("200 OK",
+			    "{\"errors\":false,\"items\":[{\"index\":{\"status\":201}},{\"index\":{\"status\":201}}]}"),
 		     AB_REPLY_DONE);
 }
 
@@ -402,7 +438,8 @@ Test(elasticsearch, a_refusal_that_names_no_item_is_narrowed_down_to_the_one_at_
 			strcat(body, i ? ",{\"index\":{\"status\":201}}" : "{\"index\":{\"status\":201}}");
 		}
 		strcat(body, "]}");
-		result = has_bad ? answer("400 Bad Request", "{\"error\":{\"type\":\"parse\",\"reason\":\"line\"}}") : answer("200 OK", body);
+		result = has_bad ? answer("400 Bad Request", "{\"error\":{\"type\":\"parse\",\"reason\":\"line\"}}")
+				 : answer("200 OK", body);
 		if (result == AB_REPLY_AGAIN || result == AB_REPLY_OUTAGE)
 			ops->request(lane, &batch, &request);
 	}
@@ -444,7 +481,8 @@ Test(elasticsearch, without_room_for_its_letter_a_rejected_document_is_sent_agai
 	no_room_for_letters = true;
 	send_items(1);
 	cr_expect_eq(answer("200 OK", "{\"errors\":true,\"items\":[{\"index\":{\"status\":400,\"error\":{\"type\":"
-			    "\"document_parsing_exception\",\"reason\":\"x\"}}}]}"), AB_REPLY_DONE);
+				      "\"document_parsing_exception\",\"reason\":\"x\"}}}]}"),
+		     AB_REPLY_DONE);
 	cr_expect_eq(batch.item[0].outcome, AB_OUTCOME_RETRY);
 }
 
