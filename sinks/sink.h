@@ -90,7 +90,7 @@ struct ab_sink_ops {
 	/* Bytes that create and one lane_create take, for the memory bound. */
 	size_t (*lane_bytes)(const struct ab_config *config, uint32_t item_max, uint32_t bytes_max);
 
-	/* worker thread: pure. room >= AB_RECORD_ENCODED_MAX_BYTES. */
+	/* worker thread: pure. room: what core/worker_step.c reckons for this event, at least 2 KiB and its texts. */
 	enum ab_encode_result (*encode)(const struct ab_sink *sink, const struct ab_event *event, uint8_t *to,
 					size_t room, size_t *len, const char **reason);
 
