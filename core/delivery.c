@@ -130,6 +130,9 @@ static bool connect_lanes(struct ab_delivery *delivery, struct ab_delivery_sink 
 		    .jitter_seed = (uint64_t)owner->index * AB_LANES_MAX + (uint64_t)l,
 		};
 		lane->delivery = delivery;
+		lane->greeted = owner->ops->connectionless;
+		if (owner->ops->connectionless)
+			continue;
 		lane->conn = ab_delivery_lane_connect(lane, delivery->loop, &config, error);
 		if (lane->conn == NULL)
 			return false;
@@ -261,7 +264,7 @@ void ab_delivery_sink_reset(struct ab_delivery_sink *owner)
 		struct ab_delivery_lane *lane = &owner->lane[l];
 		owner->ops->lost(lane->sink_lane, NULL, true);
 		lane->greeting = false;
-		lane->greeted = false;
+		lane->greeted = owner->ops->connectionless;
 		/* A request in flight may still be applied: a new connection makes its answer impossible to mistake. */
 		lane->wish = AB_WISH_CLOSE;
 		ab_lane_reset(&lane->lane);

@@ -247,6 +247,8 @@ void ab_delivery_lane_wish(struct ab_delivery_lane *lane)
 	if (wish == AB_WISH_NONE)
 		return;
 	lane->wish = AB_WISH_NONE;
+	if (lane->owner->ops->connectionless)
+		return;
 	if (wish != AB_WISH_OPEN) {
 		ab_conn_close(lane->conn, AB_CONN_STAY_DOWN);
 		lane->greeting = false;

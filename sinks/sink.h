@@ -80,6 +80,7 @@ struct ab_sink_positions {
 
 struct ab_sink_ops {
 	const char *name;		/* "redis", "bigquery", "elasticsearch" */
+	bool connectionless;		/* sends nothing: its lanes have no connection (null) */
 	bool stores_positions;		/* its positions live in the sink itself (Redis), not in Kafka's commit metadata */
 
 	/* main thread, at start. Sets *error on failure and returns NULL. */
