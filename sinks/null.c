@@ -124,6 +124,7 @@ static enum ab_sink_status positions(struct ab_sink *sink, int partitions, struc
 
 const struct ab_sink_ops ab_null_ops = {
     .name = "null",
+    .connectionless = true,
     .stores_positions = false,
     .create = create,
     .destroy = destroy,
