@@ -166,7 +166,7 @@ service_failed() {
 	progress_done "$1" "FAILED: $2"
 	{
 		printf 'error: %s %s. The last lines of %s:\n' "$1" "$2" "$log"
-		tail -n 12 "$log" 2> /dev/null | cut -c 1-240 | sed 's/^/    | /'
+		tail -n 60 "$log" 2> /dev/null | grep -vE '^[[:space:]]+(at|\.\.\.) |^[[:space:]]*$' | tail -n 12 | cut -c 1-240 | sed 's/^/    | /'
 		printf '  What to do: %s\n' "$(failure_hint "$1" "$log")"
 	} >&2
 }
@@ -178,7 +178,7 @@ failure_hint() {
 		printf 'another program took its port. Free it or choose another in .env, then %s' "$again"
 	elif tail -n 60 "$2" 2> /dev/null | grep -qiE 'No space left'; then
 		printf 'the disk is full (df -h %s). Free some space, then %s' "$AB_STACK_DIR" "$again"
-	elif tail -n 60 "$2" 2> /dev/null | grep -qiE 'OutOfMemory|Cannot allocate memory|insufficient memory'; then
+	elif tail -n 60 "$2" 2> /dev/null | grep -qiE 'java.lang.OutOfMemoryError|Cannot allocate memory|insufficient memory'; then
 		printf 'memory ran out (free -h). Stop something else, then %s' "$again"
 	else
 		printf 'read the log above, then %s; stack/stack.sh wipe starts from nothing (it removes all data)' "$again"
