@@ -1,4 +1,4 @@
-/* tests/unit/test_readers.c */
+/* tests/unit/test_readers.c — see core/readers.h for the promises. */
 #include "core/readers.h"
 
 #include <criterion/criterion.h>
