@@ -66,7 +66,7 @@ process_state() {
 
 # session_lives PID: whether anything is left of the session a service was started in. Elasticsearch's server is a child of
 # what was started, and outlives it by a moment.
-session_lives() { ps -o stat= -g "$1" 2> /dev/null | grep -qv '^Z'; }
+session_lives() { pgrep -s "$1" -r D,R,S,T > /dev/null; }
 
 # as_user USER COMMAND…: runs it as that user; as ourselves when we are that user or are not root.
 as_user() {
