@@ -78,6 +78,8 @@ void ab_worker_clear_reader(struct ab_worker *worker, int r)
 	reader->count = 0;
 	reader->wait_offset = -1;
 	reader->source = NULL;
+	/* What it had read and could not hand over must not be covered by a later chunk. */
+	memset(reader->next, 0xff, sizeof reader->next);
 }
 
 void ab_worker_set_reader(struct ab_worker *worker, int r, struct ab_source *source, const char *name,

@@ -1,0 +1,78 @@
+/* tests/unit/test_worker.c — what a worker hands to the lanes when it is stopped. See core/worker.h. */
+#include "core/worker.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "core/worker_step.h"
+
+static struct ab_config config = {.record_max_bytes = 65536};
+static struct ab_worker worker;
+static struct ab_loop *loop;
+
+/* One sink of one lane, one partition; the lane was given everything below 10, the reader is behind record 10. */
+static void begin(void)
+{
+	char error[256];
+	int64_t start[AB_PARTITIONS_MAX];
+
+	loop = ab_loop_create(AB_IO_EPOLL, 1, error);
+	cr_assert(loop != NULL);
+	ab_worker_create(&worker, 0, &config, NULL, NULL);
+	worker.sink_count = 1;
+	worker.partition_count = 1;
+	worker.sink[0].ops = &ab_null_ops;
+	worker.sink[0].lanes = 1;
+	worker.sink[0].loop = loop;
+	ab_link_create(&worker.sink[0].link[0]);
+	worker.sink[0].link[0].covered[0] = 10;
+	memset(start, 0xff, sizeof start);
+	start[0] = 10;
+	ab_worker_set_reader(&worker, 0, NULL, "all", start);
+}
+
+static void read_record(int64_t offset)
+{
+	struct ab_chunk *chunk = ab_link_room(&worker.sink[0].link[0], sizeof(struct ab_record), 1000);
+	struct ab_record *record = ab_link_record(chunk);
+
+	*record = (struct ab_record){.offset = offset};
+	ab_link_append(chunk, record);
+	worker.reader[0].next[0] = offset + 1;
+}
+
+static void end(void)
+{
+	ab_worker_destroy(&worker);
+	ab_loop_destroy(loop);
+}
+
+Test(worker, hands_over_what_it_has_read_before_it_stands_still)
+{
+	begin();
+	read_record(10);
+	ab_worker_step_leave(&worker);
+	struct ab_chunk *chunk = ab_link_peek(&worker.sink[0].link[0]);
+	cr_assert(chunk != NULL);
+	cr_expect(chunk->record_count == 1 && chunk->range[0].first == 10 && chunk->range[0].next == 11);
+	end();
+}
+
+Test(worker, never_covers_records_it_dropped_for_a_dead_letter_that_was_under_way)
+{
+	begin();
+	read_record(10);
+	worker.dead_sent = 1; /* record 11 went to the dead letters, and Kafka has not acknowledged it */
+	worker.reader[0].next[0] = 12;
+	ab_worker_step_leave(&worker);
+	cr_expect(ab_link_peek(&worker.sink[0].link[0]) == NULL);
+
+	/* The orderly stop: control takes the readers away, the ack comes, and the thread ends. */
+	ab_worker_clear_reader(&worker, 0);
+	atomic_store(&worker.dead_acked, 1);
+	ab_worker_step_seal(&worker, INT64_MAX / 2, true);
+	ab_worker_step_leave(&worker);
+	cr_expect(ab_link_peek(&worker.sink[0].link[0]) == NULL, "a chunk speaks for record 10, which nobody was given");
+	cr_expect(worker.sink[0].link[0].covered[0] == 10);
+	end();
+}
