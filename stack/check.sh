@@ -230,7 +230,6 @@ without_neighbours() {
 	step librdkafka stack/librdkafka.sh
 	step shellcheck check_shell
 	step python check_python
-	[[ ! -f tests/tidy.sh ]] || step tidy tests/tidy.sh
 	if docker compose version > /dev/null 2>&1; then
 		step compose check_compose
 	fi
