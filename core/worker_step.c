@@ -5,6 +5,7 @@
 
 #include "core/clock.h"
 #include "core/enrich.h"
+#include "core/log.h"
 
 /* What a sink's encoder writes besides the record's own text: names, punctuation, numbers, the topic's name twice. */
 #define ENCODE_FIXED_BYTES 2048
@@ -360,9 +361,11 @@ static enum ab_step process(struct ab_worker *worker, int r, int i, struct ab_so
 			*next = record->offset;
 		return step;
 	case AB_RECORD_LOST:
+		ab_log("kafka: partition %d: %s", record->partition, record->error);
 		trouble(worker, AB_TROUBLE_LOST, r, record);
 		return AB_STEP_BLOCKED;
 	case AB_RECORD_ERROR:
+		ab_log("kafka: partition %d: %s", record->partition, record->error);
 		ab_count_add(&worker->counts.errors, 1);
 		return step;
 	}

@@ -28,7 +28,7 @@
 enum ab_record_kind {
 	AB_RECORD_DATA,
 	AB_RECORD_END,		/* the partition has nothing more now; offset is the next one there will be */
-	AB_RECORD_LOST,		/* the offset asked for is not in the log (any more): error says which */
+	AB_RECORD_LOST,		/* the offset is not in the log (any more), or cannot be read there: error says which */
 	AB_RECORD_ERROR,	/* anything else: error says what; librdkafka goes on by itself */
 };
 

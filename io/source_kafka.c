@@ -61,7 +61,9 @@ static void commit_cb(rd_kafka_t *rk, rd_kafka_resp_err_t error, rd_kafka_topic_
 	struct ab_source *source = opaque;
 
 	(void)rk;
-	(void)list;
+	/* librdkafka calls it an error only when all partitions failed. */
+	for (int i = 0; list != NULL && i < list->cnt && error == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
+		error = list->elems[i].err;
 	if (source->commits_under_way > 0)
 		source->commits_under_way--;
 	if (source->callbacks.on_commit != NULL)
@@ -235,6 +237,16 @@ void ab_source_poll(struct ab_source *source, int timeout_ms)
 	} while (ab_monotonic_ns() < end_ns);
 }
 
+static void forward_to_workers(struct ab_source *source, const uint16_t *partition, int count)
+{
+	for (int i = 0; i < count; i++) {
+		rd_kafka_queue_t *queue = rd_kafka_queue_get_partition(source->rk, source->topic, partition[i]);
+		AB_ASSERT(queue != NULL);
+		rd_kafka_queue_forward(queue, source->worker[partition[i] % source->worker_count]);
+		rd_kafka_queue_destroy(queue);
+	}
+}
+
 bool ab_source_assign(struct ab_source *source, const uint16_t *partition, const int64_t *offset, int count,
 		      char *error)
 {
@@ -242,14 +254,14 @@ bool ab_source_assign(struct ab_source *source, const uint16_t *partition, const
 
 	if (source->assigned)
 		rd_kafka_assign(source->rk, NULL);
-	for (int i = 0; i < count; i++) {
+	for (int i = 0; i < count; i++)
 		rd_kafka_topic_partition_list_add(list, source->topic, partition[i])->offset = offset[i];
-		rd_kafka_queue_t *queue = rd_kafka_queue_get_partition(source->rk, source->topic, partition[i]);
-		AB_ASSERT(queue != NULL);
-		rd_kafka_queue_forward(queue, source->worker[partition[i] % source->worker_count]);
-		rd_kafka_queue_destroy(queue);
-	}
+	forward_to_workers(source, partition, count);
 	rd_kafka_resp_err_t result = rd_kafka_assign(source->rk, list);
+	/* Stopping the last assignment's fetches clears the forwarding, in librdkafka's thread and after assign(NULL) has
+	 * returned: when that came behind the first forwarding, nobody would ever see the partition's records. Now it is
+	 * over, since the thread takes one request after the other. */
+	forward_to_workers(source, partition, count);
 	rd_kafka_topic_partition_list_destroy(list);
 	source->assigned = result == RD_KAFKA_RESP_ERR_NO_ERROR;
 	if (!source->assigned)
@@ -273,6 +285,10 @@ static enum ab_record_kind kind_of(rd_kafka_resp_err_t error)
 	case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
 	case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
 	case RD_KAFKA_RESP_ERR__LOG_TRUNCATION:
+	/* librdkafka goes on behind a batch that it cannot read: going on with it would lose the batch. */
+	case RD_KAFKA_RESP_ERR__BAD_MSG:
+	case RD_KAFKA_RESP_ERR__BAD_COMPRESSION:
+	case RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED:
 		return AB_RECORD_LOST;
 	default:
 		return AB_RECORD_ERROR;
