@@ -33,10 +33,12 @@ static void on_commit(void *arg, const char *error)
 	struct ab_engine *engine = arg;
 
 	engine->commit_under_way = false;
-	if (error != NULL) {
+	if (error == NULL) {
+		ab_count_add(&engine->commits, 1);
+	} else {
 		ab_count_add(&engine->commit_failures, 1);
 		ab_log("kafka: positions could not be committed: %s; tried again with the next ones", error);
-		engine->committed_ns = 0;
+		engine->commit_failed = true;
 	}
 }
 
@@ -229,7 +231,7 @@ static void tend_workers(struct ab_engine *engine)
 		ab_engine_fail(engine, AB_EXIT_DATA, "partition %d, reader of %s: %s (offset %lld)",
 			       worker->trouble_partition, reader,
 			       what == AB_TROUBLE_LOST
-				   ? "the records from its position on are not in the topic any more"
+				   ? "the records from its position on are not in the topic (any more), or damaged there"
 				   : "an offset came below one already read: the topic was replaced",
 			       (long long)worker->trouble_offset);
 		atomic_store(&worker->trouble, AB_TROUBLE_NONE);
@@ -282,6 +284,7 @@ static bool drained(struct ab_engine *engine)
 /* Nothing new is read; what was read is delivered, for at most DRAIN_MAX_NS; then the last commit. */
 static void drain(struct ab_engine *engine)
 {
+	engine->draining = true;
 	ab_engine_pause(engine);
 	for (int w = 0; w < engine->worker_count; w++) {
 		for (int r = 0; r < AB_READERS_MAX; r++)

@@ -69,9 +69,11 @@ struct ab_engine {
 
 	int64_t planned_ns, committed_ns, status_ns;
 	bool commit_under_way;
+	bool commit_failed;		/* the last one did not hold: say all of it again */
 	ab_count commits, commit_failures, rebalances;
 	int exit_code;			/* set with `stop` when something makes going on impossible */
 	bool stop;
+	bool draining;			/* nothing new is read: partitions given to us now are refused */
 	bool stopped;			/* the threads are gone: giving partitions back has nothing to pause */
 
 	/* what the last status line saw, for rates */

@@ -8,6 +8,8 @@
 
 /* Group offsets expire after seven days without a commit (offsets.retention.minutes): say the same again daily. */
 #define RECOMMIT_NS (24 * 3600 * AB_NS_PER_S)
+/* How long committed offsets are asked for: above what a broker takes to come back, far below max.poll.interval.ms. */
+#define COMMITTED_WAIT_NS (60 * AB_NS_PER_S)
 
 /* Exact positions of one sink in one partition: from its lanes while they run, else as last known. */
 static bool sink_position(const struct ab_engine_sink *sink, uint16_t p, struct ab_sink_position *out)
@@ -81,7 +83,7 @@ void ab_engine_commit(struct ab_engine *engine, bool wait)
 	struct ab_commit commit[AB_PARTITIONS_MAX];
 	int count = 0;
 	int64_t now_ns = ab_monotonic_ns();
-	bool again = now_ns - engine->committed_ns > RECOMMIT_NS;
+	bool again = engine->commit_failed || now_ns - engine->committed_ns > RECOMMIT_NS;
 
 	for (int i = 0; i < engine->partition_count; i++) {
 		struct ab_positions positions;
@@ -101,9 +103,13 @@ void ab_engine_commit(struct ab_engine *engine, bool wait)
 	if (count == 0)
 		return;
 	engine->commit_under_way = true;
+	engine->commit_failed = false;
 	engine->committed_ns = now_ns;
-	if (ab_source_commit(engine->member, commit, count, wait)) {
-		ab_count_add(&engine->commits, 1);
+	if (!ab_source_commit(engine->member, commit, count, wait)) {
+		/* Not begun, or no answer in time: on_commit may never come. */
+		engine->commit_under_way = false;
+		engine->commit_failed = true;
+	} else {
 		pthread_mutex_lock(&engine->mutex);
 		for (int i = 0; i < count; i++)
 			engine->committed[commit[i].partition] = commit[i].offset;
@@ -210,9 +216,23 @@ bool ab_engine_load_committed(struct ab_engine *engine, const uint16_t *partitio
 	memset(committed, 0, sizeof committed);
 	for (int i = 0; i < count; i++)
 		committed[i].partition = partition[i];
-	if (!ab_source_committed(engine->member, committed, count, error)) {
-		ab_engine_fail(engine, AB_EXIT_UNAVAILABLE, "%s", error);
-		return false;
+	if (count == 0)
+		return true;
+	/* A coordinator that has just come back with its broker needs a moment, and the group waits for us meanwhile. */
+	int64_t end_ns = ab_monotonic_ns() + COMMITTED_WAIT_NS;
+	while (!ab_source_committed(engine->member, committed, count, error)) {
+		for (int i = 0; i < count; i++) {
+			free(committed[i].metadata);
+			committed[i].metadata = NULL;
+		}
+		if (ab_engine_signals != 0)
+			return false;
+		if (ab_monotonic_ns() >= end_ns) {
+			ab_engine_fail(engine, AB_EXIT_UNAVAILABLE, "%s", error);
+			return false;
+		}
+		ab_log("kafka: %s; trying again", error);
+		nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
 	}
 	for (int i = 0; i < count; i++) {
 		ok = ok && adopt(engine, &committed[i]);

@@ -232,13 +232,16 @@ void ab_engine_on_assign(void *arg, const uint16_t *partition, int count)
 
 	ab_count_add(&engine->rebalances, 1);
 	ab_log("assigned: %d partition%s of %s", count, count == 1 ? "" : "s", engine->config->events_topic);
+	/* Not ours before their positions are known: a commit would say what was known when we last had them. */
+	if (engine->stop || engine->draining || !ab_engine_load_committed(engine, partition, count)) {
+		ab_source_unassign(engine->member);
+		return;
+	}
 	pthread_mutex_lock(&engine->mutex);
 	engine->partition_count = count;
 	memcpy(engine->partition, partition, (size_t)count * sizeof partition[0]);
 	engine->assigned = true;
 	pthread_mutex_unlock(&engine->mutex);
-	if (!ab_engine_load_committed(engine, partition, count))
-		return;
 	for (int s = 0; s < engine->sink_count; s++) {
 		if (engine->sink[s].state != AB_STATE_STOPPED)
 			meet(engine, &engine->sink[s]);
