@@ -92,7 +92,8 @@ bigquery_start() {
 	if [[ $BIGQUERY_EMULATOR == goccy ]]; then
 		goccy_start "$dir"
 	else
-		spawn bigquery "$dir" "$(id -un)" env HOME="$(bqemulator_home)/home" "$(bqemulator_home)/venv/bin/bqemulator" start \
+		spawn bigquery "$dir" "$(id -un)" env HOME="$(bqemulator_home)/home" "$(bqemulator_home)/venv/bin/python" \
+			"$AB_ROOT/stack/bigquery/without_time_travel.py" start \
 			--rest-host 127.0.0.1 --grpc-host 127.0.0.1 --rest-port "$BIGQUERY_PORT" --grpc-port "$BIGQUERY_GRPC_PORT" --persistent --data-dir "$dir"
 	fi
 }
