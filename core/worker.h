@@ -92,6 +92,7 @@ struct ab_worker {
 	struct ab_worker_reader *reader;	/* AB_READERS_MAX */
 
 	uint64_t dead_sent;			/* this worker's dead letters, ever */
+	uint64_t dead_given_up;			/* of those, never put, because control wants it to stand still */
 	_Atomic uint64_t dead_acked;		/* [N2] */
 
 	/* Set by the worker, read by control [W1]. */

@@ -10,8 +10,9 @@
 /* What a sink's encoder writes besides the record's own text: names, punctuation, numbers, the topic's name twice. */
 #define ENCODE_FIXED_BYTES 2048
 
-/* Letters that may be under way before a worker waits: below the producer's queue by what all sinks can add at once. */
-#define LETTERS_WAITING_MAX (AB_DEAD_LETTER_QUEUE_MAX - AB_WORKERS_MAX * AB_SINKS_MAX)
+/* Letters that may be under way before a worker waits: below the producer's queue by what all workers can add with one
+ * window each. */
+#define LETTERS_WAITING_MAX (AB_DEAD_LETTER_QUEUE_MAX - AB_WORKERS_MAX * AB_SINKS_MAX * AB_DECODE_BATCH)
 
 /* No chunk may cover the offset of a dead letter that Kafka does not have yet. */
 static bool may_seal(struct ab_worker *worker)
@@ -84,6 +85,9 @@ void ab_worker_step_leave(struct ab_worker *worker)
 				ab_link_discard(&sink->link[l]);
 		}
 	}
+	/* What they held back is dropped and will be read again. */
+	worker->dead_sent -= worker->dead_given_up;
+	worker->dead_given_up = 0;
 }
 
 static void decode_one(struct ab_worker *worker, struct ab_source_record *record, int i)
@@ -212,9 +216,15 @@ static void send_letter(struct ab_worker *worker, const char *sink, const struct
 	const struct ab_dead_letter_owner owner = {&worker->dead_acked, ab_worker_wake, worker};
 
 	worker->dead_sent++;
-	/* LETTERS_WAITING_MAX was looked at before, so FULL means that librdkafka counts otherwise: wait for its thread. */
-	while (ab_dead_letters_put(worker->letters, &letter, &owner) == AB_DEAD_LETTER_FULL)
+	/* LETTERS_WAITING_MAX was looked at before, so FULL means that the sinks' letters took the room, or that Kafka takes
+	 * none at all. Control must not wait for that: a letter given up keeps everything from being sealed until leave. */
+	while (ab_dead_letters_put(worker->letters, &letter, &owner) == AB_DEAD_LETTER_FULL) {
+		if (ab_pause_asked(&worker->pause)) {
+			worker->dead_given_up++;
+			return;
+		}
 		ab_park_sleep(&worker->park, AB_NS_PER_MS);
+	}
 }
 
 static void encode(struct ab_worker *worker, struct ab_worker_sink *sink, struct ab_chunk *chunk,

@@ -195,6 +195,12 @@ enum ab_dead_letter_result ab_dead_letters_put(struct ab_dead_letters *letters, 
 	if (too_large(error))
 		error = produce_without_value(letters, letter, record->value_len);
 	if (error) {
+		if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+			char line[1200];
+			snprintf(line, sizeof line, "dead letters: %s is not taken: %s; its partition waits",
+				 letters->topic, rd_kafka_err2str(error));
+			letters->on_log(line);
+		}
 		atomic_fetch_sub(&letters->waiting, 1);
 		letter_free(letter);
 		return AB_DEAD_LETTER_FULL;
