@@ -7,8 +7,10 @@
 #include "core/enrich.h"
 #include "core/log.h"
 
-/* What a sink's encoder writes besides the record's own text: names, punctuation, numbers, the topic's name twice. */
-#define ENCODE_FIXED_BYTES 2048
+/* What a sink's encoder writes besides the record's own text: names, punctuation, numbers, the topic's name twice; and
+ * the longest content type in JSON. It is reckoned before the content is known: whether a record is too large is a
+ * matter of the record alone. */
+#define ENCODE_FIXED_BYTES (2048 + 6 * AB_CONTENT_TYPE_MAX_BYTES + 2)
 
 /* Letters that may be under way before a worker waits: below the producer's queue by what all workers can add with one
  * window each. */
@@ -171,8 +173,6 @@ static size_t room_for(const struct ab_event *event)
 	size_t text =
 	    event->content_id_json.len + event->user_id_json.len + event->event_type_json.len + event->device_json.len;
 
-	if (event->content_type != NULL)
-		text += event->content_type->json.len;
 	return sizeof(struct ab_record) + ENCODE_FIXED_BYTES + text;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/worker_step.h"
+#include "sinks/json_out.h"
 
 static struct ab_config config = {.record_max_bytes = 65536, .events_topic = "events"};
 static struct ab_worker worker;
@@ -128,4 +129,51 @@ Test(worker, stands_still_when_asked_although_kafka_takes_no_dead_letters, .time
 	cr_expect(worker.sink[0].link[0].covered[0] == 10, "both records are read again");
 	cr_expect(worker.dead_sent == 0, "no letter is waited for that was never sent");
 	end();
+}
+
+static int encoded, too_tight;
+
+static enum ab_encode_result measure(const struct ab_sink *sink, const struct ab_event *event, uint8_t *to, size_t room,
+				     size_t *len, const char **reason)
+{
+	(void)sink;
+	(void)to;
+	(void)reason;
+	*len = 0;
+	encoded++;
+	too_tight += room < ab_out_room(event);
+	return AB_ENCODE_RECORD;
+}
+
+Test(worker, leaves_a_sink_room_for_the_longest_content_type)
+{
+	static const char message[] = "{\"id\":2,\"content_id\":\"a955f1d7-0c0f-4f06-8d3a-0123456789ab\",\"user_id\":\"u\","
+				      "\"event_type\":\"play\",\"event_ts\":\"1970-01-01T00:00:01Z\",\"__op\":\"c\"}";
+	const struct ab_sink_ops ops = {.name = "measure", .encode = measure};
+	struct ab_cache *cache = ab_cache_create(16);
+	char type[AB_CONTENT_TYPE_MAX_BYTES];
+	struct ab_uuid id;
+
+	memset(type, 1, sizeof type); /* each byte takes six in JSON */
+	cr_assert(ab_uuid_parse("a955f1d7-0c0f-4f06-8d3a-0123456789ab", 36, &id));
+	cr_assert(ab_cache_put(cache, id, type, sizeof type, false, 0) == AB_CACHE_STORED);
+	for (size_t left = 1536; left < 4096; left += 8) {
+		begin();
+		worker.cache = cache;
+		worker.sink[0].ops = &ops;
+		worker.sink[0].record_max = 1000;
+		struct ab_chunk *chunk = ab_link_room(&worker.sink[0].link[0], left, 1000);
+		struct ab_record *filler = ab_link_record(chunk);
+		*filler = (struct ab_record){.offset = 10, .len = (uint32_t)(AB_CHUNK_BYTES - left - sizeof *filler)};
+		ab_link_append(chunk, filler);
+		worker.reader[0].next[0] = 11;
+		given[0] = (struct ab_source_record){
+		    .kind = AB_RECORD_DATA, .offset = 11, .value = message, .value_len = sizeof message - 1};
+		given_count = 1;
+		cr_assert(ab_worker_step(&worker, 0, 0) == AB_STEP_DONE);
+		end();
+	}
+	cr_expect(encoded == 320, "%d", encoded);
+	cr_expect(too_tight == 0, "%d of %d", too_tight, encoded);
+	ab_cache_destroy(cache);
 }
