@@ -102,14 +102,22 @@ kafka_ready() {
 
 kafka_stop() { stop_process kafka TERM 60; }
 
-# The topics of the pipeline that are not there yet. One JVM asks; another is started only when something is missing.
+# The topics of the pipeline that are not there yet. A topic whose partitions the running broker has on disk is there;
+# only when one is missing is a JVM started to ask, and another to make it.
 kafka_create() {
-	local topics topic
+	local topic topics
+	kafka_has_on_disk && return 0
 	topics=$(kafka_tool org.apache.kafka.tools.TopicCommand --bootstrap-server "127.0.0.1:$KAFKA_PORT" --list) || return 1
 	for topic in streaming.public.engagement_events streaming.public.content; do
 		kafka_create_topic "$topic" "$KAFKA_PARTITIONS" "$topics" || return 1
 	done
 	kafka_create_topic "$DEAD_LETTER_TOPIC" 1 "$topics"
+}
+
+kafka_has_on_disk() {
+	local data=$AB_DATA_DIR/kafka last=$((KAFKA_PARTITIONS - 1))
+	[[ -d $data/streaming.public.engagement_events-$last && -d $data/streaming.public.content-$last &&
+		-d $data/$DEAD_LETTER_TOPIC-0 ]]
 }
 
 kafka_create_topic() {
