@@ -33,10 +33,12 @@ download() {
 	options=(-qq -o "Dir::Etc::SourceList=$PWD/src.list" -o Dir::Etc::SourceParts=/dev/null
 		-o "Dir::State::Lists=$PWD/lists" -o "Dir::Cache=$PWD/aptcache" -o APT::Get::List-Cleanup=0 -o APT::Sandbox::User=)
 	mkdir -p aptcache/archives/partial
-	apt-get "${options[@]}" update || die "Debian 13's source index could not be read from $site. Is this machine online?"
-	apt-get "${options[@]}" source --download-only "librdkafka=$VERSION-*" 2>/dev/null ||
-		apt-get "${options[@]}" source --download-only librdkafka ||
-		die "the source package librdkafka could not be downloaded from $site."
+	if ! apt-get "${options[@]}" update > apt.log 2>&1 ||
+		! { apt-get "${options[@]}" source --download-only "librdkafka=$VERSION-*" >> apt.log 2>&1 ||
+			apt-get "${options[@]}" source --download-only librdkafka >> apt.log 2>&1; }; then
+		tail -n 5 apt.log >&2
+		die "the source package could not be downloaded from $site. What to do: see that this machine is online, then again."
+	fi
 }
 
 build() {
