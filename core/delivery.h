@@ -35,7 +35,7 @@ enum ab_sink_call {
 enum ab_conn_wish { AB_WISH_NONE, AB_WISH_OPEN, AB_WISH_CLOSE, AB_WISH_REOPEN };
 
 struct ab_lane_counts {
-	ab_count acked, rejected, retried, duplicates, requests, bytes, outages, ambiguous, connects, failures;
+	ab_count acked, rejected, repeated, retried, duplicates, requests, bytes, outages, ambiguous, connects, failures;
 	ab_count in_flight, held;
 	struct ab_hist freshness;	/* commit in PostgreSQL to acknowledged */
 	struct ab_hist request;		/* sent to answered */

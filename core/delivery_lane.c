@@ -46,6 +46,7 @@ static void publish(struct ab_delivery_lane *lane)
 
 	ab_count_set(&to->duplicates, from->duplicates);
 	ab_count_set(&to->retried, from->retried);
+	ab_count_set(&to->repeated, lane->lane.repeated);
 	ab_count_set(&to->in_flight, lane->lane.state == AB_LANE_IN_FLIGHT);
 	ab_count_set(&to->held, ab_lane_held(&lane->lane));
 }

@@ -5,6 +5,7 @@
 #include "core/clock.h"
 #include "core/engine.h"
 #include "core/log.h"
+#include "core/same_log.h"
 
 /* Group offsets expire after seven days without a commit (offsets.retention.minutes): say the same again daily. */
 #define RECOMMIT_NS (24 * 3600 * AB_NS_PER_S)
@@ -207,6 +208,29 @@ static bool adopt(struct ab_engine *engine, const struct ab_committed *one)
 	return true;
 }
 
+static bool know_again(struct ab_engine *engine, const uint16_t *partition, int count)
+{
+	uint16_t other = 0;
+
+	switch (ab_same_log(engine->config, engine->fingerprint, partition, count, &other)) {
+	case AB_SAME_LOG_YES:
+		return true;
+	case AB_SAME_LOG_UNKNOWN:
+		ab_log("kafka: the record by which partition %d would be known again cannot be read: whether it is still the "
+		       "same log is not known",
+		       other);
+		return true;
+	case AB_SAME_LOG_NO:
+		break;
+	}
+	ab_engine_fail(engine, AB_EXIT_DATA,
+		       "partition %d holds another record at offset %" PRId64
+		       " than when it was delivered: %s was deleted and created anew, or restored. Positions mean nothing in it: "
+		       "choose another GROUP_ID (and empty or rename what the sinks hold), then run `anabranch init`",
+		       other, engine->fingerprint[other].offset, engine->config->events_topic);
+	return false;
+}
+
 bool ab_engine_load_committed(struct ab_engine *engine, const uint16_t *partition, int count)
 {
 	struct ab_committed committed[AB_PARTITIONS_MAX];
@@ -239,5 +263,5 @@ bool ab_engine_load_committed(struct ab_engine *engine, const uint16_t *partitio
 		engine->committed[committed[i].partition] = committed[i].offset;
 		free(committed[i].metadata);
 	}
-	return ok;
+	return ok && know_again(engine, partition, count);
 }

@@ -28,7 +28,7 @@ int64_t ab_engine_view_position(const struct ab_engine *engine, int s, uint16_t 
 }
 
 struct sink_sums {
-	uint64_t acked, rejected, skipped, duplicates, requests, bytes, outages, ambiguous, connects, failures;
+	uint64_t acked, rejected, skipped, repeated, duplicates, requests, bytes, outages, ambiguous, connects, failures;
 	uint64_t in_flight, held, events, errors;
 };
 
@@ -42,6 +42,7 @@ static struct sink_sums sink_sums(const struct ab_engine *engine, int s)
 		const struct ab_lane_counts *counts = &sink->delivery.lane[l].counts;
 		sum.acked += ab_count_get(&counts->acked);
 		sum.rejected += ab_count_get(&counts->rejected);
+		sum.repeated += ab_count_get(&counts->repeated);
 		sum.duplicates += ab_count_get(&counts->duplicates);
 		sum.requests += ab_count_get(&counts->requests);
 		sum.bytes += ab_count_get(&counts->bytes);
@@ -225,6 +226,7 @@ static const struct sink_metric sink_metrics[] = {
     SINK_METRIC("sink_events_total", "counter", ",outcome=\"acked\"", acked, "Records by what became of them."),
     SINK_METRIC(NULL, NULL, ",outcome=\"rejected\"", rejected, NULL),
     SINK_METRIC(NULL, NULL, ",outcome=\"skipped\"", skipped, NULL),
+    SINK_METRIC(NULL, NULL, ",outcome=\"repeated\"", repeated, NULL),
     SINK_METRIC("sink_inflight_events", "gauge", "", held,
 		"Records a sink's lanes hold: to be sent, or sent and not answered."),
     SINK_METRIC("duplicates_total", "counter", "", duplicates,

@@ -122,6 +122,8 @@ enum ab_lane_take ab_lane_take(struct ab_lane *lane, struct ab_chunk *chunk, int
 	for (uint32_t i = 0; i < chunk->record_count; i++, record = ab_record_next(record)) {
 		if (record->offset >= lane->accepted[record->partition])
 			add(batch, record);
+		else
+			lane->repeated++;
 	}
 	for (uint32_t i = 0; i < chunk->range_count; i++) {
 		const struct ab_range *range = &chunk->range[i];

@@ -55,6 +55,7 @@ struct ab_lane {
 	uint32_t attempt;
 	bool filling_full;				/* the next chunk did not fit */
 	bool draining;					/* send what there is, linger or not */
+	uint64_t repeated;				/* records dropped because they were given before, ever growing */
 	uint64_t dead_sent;				/* dead letters handed over for the sending batch, ever growing */
 	_Atomic uint64_t dead_acked;			/* of those, acked by Kafka; written by the dead-letter thread [N2] */
 };

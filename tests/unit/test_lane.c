@@ -90,6 +90,7 @@ Test(lane, drops_records_that_it_has_accepted_before)
 	cr_assert_eq(lane.filling->item_count, 3);
 	cr_assert_eq(lane.filling->item[2].offset, 15);
 	cr_assert_eq(lane.accepted[0], 16);
+	cr_assert_eq(lane.repeated, 2);
 }
 
 Test(lane, refuses_a_chunk_that_begins_above_what_it_accepted)
