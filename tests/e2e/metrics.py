@@ -53,7 +53,7 @@ class Metrics:
         """At rest, when this life has read every record once: each has its outcome at each sink."""
         read = self.sum("source_records_total")
         for sink in self.sinks() if read == records else ():
-            names = ("acked", "rejected", "skipped")
+            names = ("acked", "rejected", "skipped", "repeated")
             outcomes = {o: self.sum("sink_events_total", sink=sink, outcome=o) for o in names}
             outcomes["held"] = self.sum("sink_inflight_events", sink=sink)
             assert read == sum(outcomes.values()), f"{sink}: {read} records read, of them {outcomes}"
