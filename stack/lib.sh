@@ -254,7 +254,7 @@ cached() {
 # A download that failed: what, the client's own last words, what to do.
 download_failed() {
 	printf 'error: %s could not be downloaded.\n' "$1" >&2
-	tail -n 5 "$2" 2> /dev/null | cut -c 1-240 | sed 's/^/    | /' >&2
+	{ grep -m 2 -E 'ERROR' "$2" || tail -n 5 "$2"; } 2> /dev/null | sed 's/\x1b\[[0-9;]*m//g' | cut -c 1-240 | sed 's/^/    | /' >&2
 	printf '  What to do: see that this machine is online (and its proxy settings), then run the same command again.\n' >&2
 	printf '  What is downloaded once is kept in %s and works offline.\n' "$AB_CACHE_DIR" >&2
 }
