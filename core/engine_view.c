@@ -58,6 +58,8 @@ static struct sink_sums sink_sums(const struct ab_engine *engine, int s)
 		sum.events += ab_count_get(&given->events);
 		sum.skipped += ab_count_get(&given->skipped);
 		sum.rejected += ab_count_get(&given->rejected);
+		for (uint32_t l = 0; l < given->lanes; l++)
+			sum.repeated += ab_count_get(&given->link[l].repeated);
 	}
 	return sum;
 }

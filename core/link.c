@@ -85,6 +85,7 @@ void ab_link_seal(struct ab_link *link, const uint16_t *partition, int count, co
 		link->covered[p] = next[p];
 	}
 	if (chunk->range_count == 0) { /* nothing new: all its records are below what the lane was given before */
+		ab_count_add(&link->repeated, chunk->record_count);
 		ab_link_discard(link);
 		return;
 	}

@@ -14,6 +14,7 @@
 
 #include "core/chunk.h"
 #include "core/ring.h"
+#include "core/stats.h"
 
 struct ab_link {
 	struct ab_ring full, empty;
@@ -22,6 +23,7 @@ struct ab_link {
 	struct ab_chunk *open;				/* being filled, or NULL */
 	int64_t covered[AB_PARTITIONS_MAX];		/* the next offset of each partition not yet sealed; -1: not ours */
 	int64_t sealed_ns;				/* when a chunk was last sealed */
+	ab_count repeated;				/* records not handed over: the lane was given them before */
 };
 
 void ab_link_create(struct ab_link *link);
