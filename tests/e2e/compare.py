@@ -216,7 +216,7 @@ def row_fields(
     yield "event_ts", row["event_ts"], event.time.strftime("%Y-%m-%d %H:%M:%S")
     yield "duration_ms", whole(row["duration_ms"]), event.duration_ms
     yield "deleted", truth(row["deleted"]), event.op == "d"
-    yield "version", whole(row["version"]), event.lsn if event.lsn is not None else event.offset
+    yield "version", whole(row["version"]), event.lsn
     yield "place", (whole(row["kafka_partition"]), whole(row["kafka_offset"])), (event.partition, event.offset)
     pair = (row["content_type"], row["engagement_pct"])
     if not enriched(expected, event, *pair):
