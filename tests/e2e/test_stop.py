@@ -47,7 +47,8 @@ def test_it_stops_in_time_while_a_sink_does_not_answer(lab: Lab) -> None:
     engine.start()
     lab.settle(engine)
     stack("down", "elasticsearch")
-    lab.prefill(20_000, seed=2)
+    # As much as the lanes of the absent one can hold: beyond it the others would wait for it.
+    lab.prefill(2000, seed=2)
     lab.settle(engine, {"redis", "bigquery"})
     assert engine.stop() < 12
     stack("up", "elasticsearch")
