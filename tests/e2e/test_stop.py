@@ -8,7 +8,7 @@ from services import stack, until
 
 
 def test_sigterm_drains_says_what_each_sink_received_and_loses_nothing(lab: Lab) -> None:
-    lab.prefill(200_000)
+    lab.prefill(60_000)
     engine = lab.engine()
     engine.init()
     engine.start()
@@ -26,7 +26,7 @@ def test_sigterm_drains_says_what_each_sink_received_and_loses_nothing(lab: Lab)
 
 
 def test_a_second_signal_stops_at_once(lab: Lab) -> None:
-    lab.prefill(100_000)
+    lab.prefill(40_000)
     engine = lab.engine()
     engine.init()
     engine.start()
