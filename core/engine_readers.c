@@ -70,6 +70,21 @@ static void warn(struct ab_engine_sink *sink)
 	}
 }
 
+/* Makes a template, table or view that is missing: a sink that was not there at init, or lost it since. Positions are
+ * never made so: a sink that keeps its own and has none was emptied, and that is for a person to decide. */
+static enum ab_sink_status prepare(struct ab_engine *engine, struct ab_engine_sink *sink, char *error)
+{
+	char note[AB_SINK_ERROR_MAX_BYTES] = "";
+
+	ab_log("%s: %s: making what is missing", sink->ops->name, error);
+	error[0] = 0;
+	enum ab_sink_status status =
+	    sink->ops->init(sink->sink, &sink->known, engine->partition_total, "", note, error);
+	if (note[0])
+		ab_log("%s: %s", sink->ops->name, note);
+	return status;
+}
+
 /* Asks a sink whether it is there and where it stands; the answer decides its state. */
 static void meet(struct ab_engine *engine, struct ab_engine_sink *sink)
 {
@@ -77,6 +92,8 @@ static void meet(struct ab_engine *engine, struct ab_engine_sink *sink)
 	enum ab_sink_status status = sink->ops->probe(sink->sink, error);
 
 	sink->probed_ns = ab_monotonic_ns();
+	if (status == AB_SINK_MISSING && !sink->ops->stores_positions)
+		status = prepare(engine, sink, error);
 	if (status == AB_SINK_OK)
 		status = sink->ops->positions(sink->sink, engine->partition_total, &sink->known, error);
 	switch (status) {
