@@ -50,7 +50,7 @@ class Metrics:
                     assert committed <= position, f"{sink} is at {position} in {partition}, the group at {committed}"
 
     def nothing_is_unaccounted(self, records: int) -> None:
-        """At rest, when this life has read every record once: each has its outcome at each sink."""
+        """At rest, in a first life that has read every record once: each has its outcome at each sink."""
         read = self.sum("source_records_total")
         for sink in self.sinks() if read == records else ():
             names = ("acked", "rejected", "skipped", "repeated")

@@ -91,6 +91,7 @@ class Proxy:
         self.to_lose = 0
         self.lost = 0
         self.holding = False
+        self.refusing = False
         self.late: list[Connection] = []
         self.delivered_late = 0
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -104,12 +105,18 @@ class Proxy:
             except OSError:
                 return
             try:
+                if self.refusing:
+                    raise OSError
                 Connection(self, client).run()
             except OSError:
                 client.close()
 
     def close(self) -> None:
         self.listener.close()
+
+    def refuse(self, refusing: bool) -> None:
+        """New connections are closed at once: to the engine the sink is away."""
+        self.refusing = refusing
 
     # --- lost answers -------------------------------------------------------------------------------------------------
 

@@ -28,7 +28,8 @@ INDICES = "engagement-events-*"
 POLL_SECONDS = 0.1
 # Kafka's transaction markers make a log's end higher than its last record; a reader waits this long for one more.
 END_OF_LOG_SECONDS = 20.0
-BIGQUERY_PAGE = 20_000
+# Rows of one answer: each page of the view is a query over the whole table.
+BIGQUERY_PAGE = 50_000
 
 
 def stack_environment() -> dict[str, str]:
@@ -337,10 +338,10 @@ class BigQuery:
         )
         for one in ranges:
             low, high = int(one["low"]), int(one["high"])
-            for begin in range(low, high + 1, BIGQUERY_PAGE // 2):
+            for begin in range(low, high + 1, BIGQUERY_PAGE):
                 yield from self.query(
                     f"SELECT * FROM {name} WHERE kafka_partition = {one['p']} AND kafka_offset >= {begin}"
-                    f" AND kafka_offset < {begin + BIGQUERY_PAGE // 2}"
+                    f" AND kafka_offset < {begin + BIGQUERY_PAGE}"
                 )
 
     def exact_rows(self) -> Iterator[dict[str, Any]]:
