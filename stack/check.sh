@@ -22,7 +22,7 @@ source stack/lib.sh
 
 LOGS=$PWD/build/check
 # The end-to-end tests as a whole; beyond it something hangs.
-END_TO_END_SECONDS=3600
+END_TO_END_SECONDS=2700
 PASSED=0
 FAILED=0
 FAILED_STEPS=()
@@ -198,15 +198,34 @@ psql_user() {
 		-d "$POSTGRES_DB" "$@"
 }
 
+# On a machine that does something else meanwhile, a neighbour may not come up in time: what failed is tried once more by
+# itself, after the neighbours were made sure of, and the log says which tests needed that. What fails twice has failed.
 end_to_end() {
-	local report=$LOGS/end-to-end.xml status=0
+	local report=$LOGS/end-to-end.xml again=$LOGS/end-to-end-again.xml status=0 first second
 	stack/python.sh
-	rm -f "$report"
-	timeout --kill-after=30 "$END_TO_END_SECONDS" "$AB_CACHE_DIR/venv/bin/python" -m pytest -q -ra --junitxml "$report" tests/e2e || status=$?
-	if [[ -f $report ]]; then
-		count_junit "$report" > "$COUNTS"
+	rm -rf "$report" "$again" "$LOGS/pytest-cache"
+	run_pytest "$report" || status=$?
+	[[ -f $report ]] || return 1
+	count_junit "$report" > "$COUNTS"
+	if ((status == 1)); then
+		stack/stack.sh up
+		stack/stack.sh create
+		echo "--- what failed, once more"
+		status=0
+		run_pytest "$again" --last-failed || status=$?
+		[[ -f $again ]] || return 1
+		read -r first _ < "$COUNTS"
+		second=$(count_junit "$again")
+		echo "$((first + ${second% *})) ${second#* }" > "$COUNTS"
 	fi
 	return $status
+}
+
+run_pytest() {
+	local report=$1
+	shift
+	timeout --kill-after=30 "$END_TO_END_SECONDS" "$AB_CACHE_DIR/venv/bin/python" -m pytest -q -ra --tb=short \
+		--junitxml "$report" -o cache_dir="$LOGS/pytest-cache" --durations=10 "$@" tests/e2e
 }
 
 # A skipped test was not shown to work, so it counts as failed.
