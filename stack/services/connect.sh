@@ -46,7 +46,7 @@ connect_stop() { stop_process connect TERM 30; }
 # Puts the connector's configuration (the same again changes nothing), restarts what has failed, waits until it runs.
 connect_create() {
 	local begin state
-	connect_config | curl -fsS -m 30 -X PUT -H 'Content-Type: application/json' --data-binary @- -o /dev/null \
+	connect_config | curl -fsS -m 60 --retry 3 --retry-delay 2 --retry-all-errors -X PUT -H 'Content-Type: application/json' --data-binary @- -o /dev/null \
 		"$(connect_url connectors/$CONNECTOR/config)" || {
 		printf 'error: Connect did not take the connector %s. Its log: %s\n' "$CONNECTOR" "$(log_file connect)" >&2
 		return 1
