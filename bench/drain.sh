@@ -13,12 +13,16 @@ cd "$(dirname "$0")/.."
 # shellcheck source=stack/env.sh
 source stack/env.sh
 
+METRICS_AT=$((METRICS_PORT + 7))
+# The stack exports its ports, and the environment wins over a file: the engine under measurement has one of its own.
+unset METRICS_PORT
+
 RECORDS=${1:-1000000}
 SINKS=${2:-redis,bigquery,elasticsearch}
 BUILD=${AB_BUILD_DIR:-build/release}
 CONTENTS=5000
 NAME=bench_$$
-METRICS=http://127.0.0.1:$((METRICS_PORT + 7))/metrics
+METRICS=http://127.0.0.1:$METRICS_AT/metrics
 WORK=$(mktemp -d)
 ENGINE=
 
@@ -40,7 +44,7 @@ kafka_tool() {
 write_settings() {
 	stack/stack.sh env | grep -v -e '^METRICS_PORT' -e '^BIGQUERY_TABLE' -e '^WEB_PORT' > "$WORK/env"
 	cat >> "$WORK/env" <<- SETTINGS
-		METRICS_PORT=$((METRICS_PORT + 7))
+		METRICS_PORT=$METRICS_AT
 		BIGQUERY_TABLE=$NAME
 		EVENTS_TOPIC=$NAME.events
 		GROUP_ID=$NAME
