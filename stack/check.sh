@@ -22,7 +22,7 @@ source stack/lib.sh
 
 LOGS=$PWD/build/check
 # The end-to-end tests as a whole; beyond it something hangs.
-END_TO_END_SECONDS=2700
+END_TO_END_SECONDS=3300
 PASSED=0
 FAILED=0
 FAILED_STEPS=()
