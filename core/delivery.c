@@ -182,7 +182,7 @@ void ab_delivery_destroy(struct ab_delivery *delivery)
 	ab_pause_destroy(&delivery->pause);
 }
 
-static int64_t pump(struct ab_delivery *delivery, int64_t now_ns)
+int64_t ab_delivery_turn(struct ab_delivery *delivery, int64_t now_ns)
 {
 	int64_t due_ns = INT64_MAX;
 
@@ -205,7 +205,7 @@ static void *run(void *arg)
 	while (!atomic_load_explicit(&delivery->stop, memory_order_relaxed)) {
 		ab_pause_point(&delivery->pause);
 		now_ns = ab_monotonic_ns();
-		int64_t due_ns = pump(delivery, now_ns);
+		int64_t due_ns = ab_delivery_turn(delivery, now_ns);
 		int64_t wait_ns = due_ns == INT64_MAX ? SLEEP_MAX_NS : due_ns - now_ns;
 		if (wait_ns > SLEEP_MAX_NS)
 			wait_ns = SLEEP_MAX_NS;

@@ -100,6 +100,9 @@ bool ab_delivery_create(struct ab_delivery *delivery, int index, const struct ab
 			struct ab_dead_letters *letters, char *error);
 void ab_delivery_destroy(struct ab_delivery *delivery);
 
+/* One turn of its thread, before its loop's: every lane of the sinks that run. Returns when to come again at the latest. */
+int64_t ab_delivery_turn(struct ab_delivery *delivery, int64_t now_ns);
+
 void ab_delivery_start(struct ab_delivery *delivery);
 void ab_delivery_stop(struct ab_delivery *delivery);
 void ab_delivery_pause(struct ab_delivery *delivery);

@@ -9,7 +9,6 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
-#include "core/sinks.h"
 #include "monitor/http_server.h"
 
 #define TICK_MS                50
@@ -17,8 +16,6 @@
 #define DRAIN_MAX_NS           (10 * AB_NS_PER_S)
 #define COMMIT_INTERVAL_MAX_MS 1000
 #define TOPIC_WAIT_NS          (2 * AB_NS_PER_S)
-/* From here on every sink gets a thread of its own; below it they would only take turns on the same cores. */
-#define CORES_FOR_OWN_THREADS 4
 
 volatile sig_atomic_t ab_engine_signals;
 
@@ -40,14 +37,6 @@ static void on_commit(void *arg, const char *error)
 		ab_log("kafka: positions could not be committed: %s; tried again with the next ones", error);
 		engine->commit_failed = true;
 	}
-}
-
-static int cores(void)
-{
-	cpu_set_t set;
-
-	/* What we may run on, not what the machine has: containers and taskset say less. */
-	return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
 /* Waits for the events topic; its partition count decides how many workers there are. */
@@ -83,82 +72,12 @@ static bool find_topic(struct ab_engine *engine)
 	return engine->partition_total > 0 && !engine->stop;
 }
 
-static bool create_sinks(struct ab_engine *engine)
+static int cores(void)
 {
-	char error[AB_SINK_ERROR_MAX_BYTES];
+	cpu_set_t set;
 
-	engine->sink = calloc(AB_SINKS_MAX, sizeof engine->sink[0]);
-	AB_ASSERT(engine->sink != NULL);
-	for (int s = 0; s < ab_sinks_count(engine->config); s++) {
-		struct ab_engine_sink *sink = &engine->sink[engine->sink_count];
-		sink->ops = ab_sinks_ops(engine->config, s);
-		sink->key = ab_sinks_key(engine->config, sink->ops);
-		sink->lanes = ab_delivery_lanes(engine->config, sink->ops);
-		sink->reader = -1;
-		sink->sink = sink->ops->create(engine->config, error);
-		if (sink->sink == NULL) {
-			ab_engine_fail(engine, AB_EXIT_CONFIG, "%s: %s", sink->ops->name, error);
-			return false;
-		}
-		memset(sink->known.position, 0xff, sizeof sink->known.position);
-		ab_delivery_sink_create(&sink->delivery, s, sink->ops, sink->sink, engine->config);
-		engine->sink_count++;
-	}
-	return true;
-}
-
-static void create_workers(struct ab_engine *engine)
-{
-	int count = (int)engine->config->kafka_source_parallelism;
-
-	count = count < engine->partition_total ? count : engine->partition_total;
-	count = count < cores() ? count : cores();
-	engine->worker_count = count < AB_WORKERS_MAX ? count : AB_WORKERS_MAX;
-	engine->worker = ab_take_lines((size_t)engine->worker_count * sizeof engine->worker[0]);
-	for (int w = 0; w < engine->worker_count; w++) {
-		struct ab_worker *worker = &engine->worker[w];
-		ab_worker_create(worker, w, engine->config, engine->feed.cache, engine->letters);
-		worker->sink_count = engine->sink_count;
-		for (int s = 0; s < engine->sink_count; s++) {
-			struct ab_worker_sink *sink = &worker->sink[s];
-			struct ab_lane_limits limits = ab_delivery_limits(engine->config, engine->sink[s].ops);
-			sink->ops = engine->sink[s].ops;
-			sink->sink = engine->sink[s].sink;
-			sink->key = engine->sink[s].key;
-			sink->lanes = (uint32_t)engine->sink[s].lanes;
-			sink->reader = -1;
-			/* A quarter of a batch: a batch then comes within a quarter of its size, and never above it. */
-			sink->record_max = limits.batch_size / 4 > 0 ? limits.batch_size / 4 : 1;
-			for (uint32_t l = 0; l < sink->lanes; l++)
-				ab_link_create(&sink->link[l]);
-		}
-	}
-}
-
-static bool create_deliveries(struct ab_engine *engine)
-{
-	bool own = cores() >= CORES_FOR_OWN_THREADS;
-	struct ab_delivery_sink *sinks[AB_SINKS_MAX];
-	char error[512];
-
-	engine->delivery_count = own ? engine->sink_count : 1;
-	engine->delivery = calloc((size_t)engine->delivery_count, sizeof engine->delivery[0]);
-	AB_ASSERT(engine->delivery != NULL);
-	for (int s = 0; s < engine->sink_count; s++)
-		sinks[s] = &engine->sink[s].delivery;
-	for (int d = 0; d < engine->delivery_count; d++) {
-		if (!ab_delivery_create(&engine->delivery[d], d, engine->config, own ? &sinks[d] : sinks,
-					own ? 1 : engine->sink_count, engine->worker, engine->worker_count,
-					engine->letters, error)) {
-			ab_engine_fail(engine, AB_EXIT_CONFIG, "%s", error);
-			return false;
-		}
-	}
-	for (int w = 0; w < engine->worker_count; w++) {
-		for (int s = 0; s < engine->sink_count; s++)
-			engine->worker[w].sink[s].loop = engine->delivery[own ? s : 0].loop;
-	}
-	return true;
+	/* What we may run on, not what the machine has: containers and taskset say less. */
+	return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
 /* Workers first, then sinks, in the order AB_CPUS names the cores. */
@@ -181,7 +100,7 @@ static void on_content(void *arg)
 		ab_worker_wake(&engine->worker[w]);
 }
 
-static bool open_member(struct ab_engine *engine)
+bool ab_engine_open_member(struct ab_engine *engine)
 {
 	const struct ab_source_callbacks callbacks = {
 	    .on_assign = ab_engine_on_assign,
@@ -238,28 +157,25 @@ static void tend_workers(struct ab_engine *engine)
 	}
 }
 
-static void control(struct ab_engine *engine)
+void ab_engine_turn(struct ab_engine *engine, int timeout_ms)
 {
 	int64_t commit_ns = engine->config->checkpoint_interval_ms < COMMIT_INTERVAL_MAX_MS
 				? engine->config->checkpoint_interval_ms * AB_NS_PER_MS
 				: COMMIT_INTERVAL_MAX_MS * AB_NS_PER_MS;
-	int64_t due_ns = 0;
 
-	while (!engine->stop && ab_engine_signals == 0) {
-		ab_source_poll(engine->member, TICK_MS);
-		int64_t now_ns = ab_monotonic_ns();
-		for (int s = 0; s < engine->sink_count; s++) {
-			if (engine->sink[s].own != NULL)
-				ab_source_poll(engine->sink[s].own, 0);
-		}
-		tend_workers(engine);
-		ab_engine_tend_sinks(engine, now_ns);
-		if (engine->assigned && !engine->commit_under_way && now_ns >= due_ns) {
-			ab_engine_commit(engine, false);
-			due_ns = now_ns + commit_ns;
-		}
-		ab_engine_view_status(engine, now_ns);
+	ab_source_poll(engine->member, timeout_ms);
+	int64_t now_ns = ab_monotonic_ns();
+	for (int s = 0; s < engine->sink_count; s++) {
+		if (engine->sink[s].own != NULL)
+			ab_source_poll(engine->sink[s].own, 0);
 	}
+	tend_workers(engine);
+	ab_engine_tend_sinks(engine, now_ns);
+	if (engine->assigned && !engine->commit_under_way && now_ns >= engine->commit_due_ns) {
+		ab_engine_commit(engine, false);
+		engine->commit_due_ns = now_ns + commit_ns;
+	}
+	ab_engine_view_status(engine, now_ns);
 }
 
 /* Whether all that was read has been delivered by every sink that runs. */
@@ -282,7 +198,7 @@ static bool drained(struct ab_engine *engine)
 }
 
 /* Nothing new is read; what was read is delivered, for at most DRAIN_MAX_NS; then the last commit. */
-static void drain(struct ab_engine *engine)
+void ab_engine_drain(struct ab_engine *engine)
 {
 	engine->draining = true;
 	ab_engine_pause(engine);
@@ -315,25 +231,6 @@ static void stop_threads(struct ab_engine *engine)
 	engine->stopped = true;
 }
 
-static void destroy(struct ab_engine *engine)
-{
-	for (int s = 0; s < engine->sink_count; s++) {
-		if (engine->sink[s].own != NULL)
-			ab_source_close(engine->sink[s].own);
-	}
-	for (int d = 0; d < engine->delivery_count; d++)
-		ab_delivery_destroy(&engine->delivery[d]);
-	for (int w = 0; w < engine->worker_count; w++)
-		ab_worker_destroy(&engine->worker[w]);
-	for (int s = 0; s < engine->sink_count; s++) {
-		ab_delivery_sink_destroy(&engine->sink[s].delivery);
-		engine->sink[s].ops->destroy(engine->sink[s].sink);
-	}
-	free(engine->delivery);
-	free(engine->worker);
-	free(engine->sink);
-}
-
 static void run_threads(struct ab_engine *engine)
 {
 	struct ab_http_server *server = ab_http_server_start(
@@ -351,9 +248,10 @@ static void run_threads(struct ab_engine *engine)
 		ab_worker_start(&engine->worker[w]);
 	ab_content_feed_start(&engine->feed, on_content, engine);
 	say_how(engine);
-	if (open_member(engine)) {
-		control(engine);
-		drain(engine);
+	if (ab_engine_open_member(engine)) {
+		while (!engine->stop && ab_engine_signals == 0)
+			ab_engine_turn(engine, TICK_MS);
+		ab_engine_drain(engine);
 	}
 	ab_engine_view_summary(engine);
 	stop_threads(engine);
@@ -383,13 +281,11 @@ int ab_engine_run(const struct ab_config *config)
 		ab_log("contents: %s", error);
 		return AB_EXIT_UNAVAILABLE;
 	}
-	if (create_sinks(&engine)) {
-		create_workers(&engine);
-		if (create_deliveries(&engine))
-			run_threads(&engine);
-		ab_content_feed_close(&engine.feed);
-		ab_dead_letters_destroy(engine.letters);
-		destroy(&engine);
-	}
+	engine.cores = cores();
+	if (ab_engine_create(&engine))
+		run_threads(&engine);
+	ab_content_feed_close(&engine.feed);
+	ab_dead_letters_destroy(engine.letters);
+	ab_engine_destroy(&engine);
 	return engine.exit_code;
 }

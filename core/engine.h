@@ -55,6 +55,7 @@ struct ab_engine {
 	struct ab_dead_letters *letters;
 	struct ab_source *member;
 	int partition_total;		/* of the topic */
+	int cores;			/* that it may run on */
 	int worker_count, delivery_count, sink_count;
 	struct ab_worker *worker;
 	struct ab_delivery *delivery;
@@ -67,7 +68,9 @@ struct ab_engine {
 	int64_t committed[AB_PARTITIONS_MAX];
 	struct ab_fingerprint fingerprint[AB_PARTITIONS_MAX];
 
-	int64_t planned_ns, committed_ns, status_ns;
+	int64_t planned_ns, committed_ns, commit_due_ns, status_ns;
+	/* What was last said of each partition, and what is being said: AB_POSITION_TEXT_MAX_BYTES each. */
+	char (*said)[AB_POSITION_TEXT_MAX_BYTES], (*saying)[AB_POSITION_TEXT_MAX_BYTES];
 	bool commit_under_way;
 	bool commit_failed;		/* the last one did not hold: say all of it again */
 	ab_count commits, commit_failures, rebalances;
@@ -87,6 +90,16 @@ extern volatile sig_atomic_t ab_engine_signals;
 
 /* Runs until a signal or a reason to stop; returns the exit code. */
 int ab_engine_run(const struct ab_config *config);
+
+/* One turn of control, and the orderly end; the member source is open. A turn waits for at most timeout_ms. */
+bool ab_engine_open_member(struct ab_engine *engine);
+void ab_engine_turn(struct ab_engine *engine, int timeout_ms);
+void ab_engine_drain(struct ab_engine *engine);
+
+/* engine_parts.c: sinks, workers, deliveries, without their threads. config, cores, partition_total, feed.cache and
+ * letters are set. false: ab_engine_fail has said why; what there is still has to be destroyed. */
+bool ab_engine_create(struct ab_engine *engine);
+void ab_engine_destroy(struct ab_engine *engine);
 
 /* engine_readers.c */
 void ab_engine_on_assign(void *engine, const uint16_t *partition, int count);

@@ -79,8 +79,6 @@ static bool gather(struct ab_engine *engine, uint16_t p, struct ab_positions *po
 
 void ab_engine_commit(struct ab_engine *engine, bool wait)
 {
-	static char text[AB_PARTITIONS_MAX][AB_POSITION_TEXT_MAX_BYTES];
-	static char last[AB_PARTITIONS_MAX][AB_POSITION_TEXT_MAX_BYTES];
 	struct ab_commit commit[AB_PARTITIONS_MAX];
 	int count = 0;
 	int64_t now_ns = ab_monotonic_ns();
@@ -94,12 +92,12 @@ void ab_engine_commit(struct ab_engine *engine, bool wait)
 		int64_t offset = ab_positions_min(&positions);
 		take_fingerprint(engine, p, offset);
 		positions.fingerprint = engine->fingerprint[p];
-		size_t len = ab_positions_write(&positions, offset, text[p], sizeof text[p]);
+		size_t len = ab_positions_write(&positions, offset, engine->saying[p], sizeof engine->saying[p]);
 		AB_ASSERT(len > 0); /* AB_SINKS_MAX * AB_LANES_MAX deltas of 19 digits fit */
-		if (!again && offset == engine->committed[p] && strcmp(text[p], last[p]) == 0)
+		if (!again && offset == engine->committed[p] && strcmp(engine->saying[p], engine->said[p]) == 0)
 			continue;
-		memcpy(last[p], text[p], len + 1);
-		commit[count++] = (struct ab_commit){.partition = p, .offset = offset, .metadata = text[p]};
+		memcpy(engine->said[p], engine->saying[p], len + 1);
+		commit[count++] = (struct ab_commit){.partition = p, .offset = offset, .metadata = engine->saying[p]};
 	}
 	if (count == 0)
 		return;

@@ -118,6 +118,20 @@ static int64_t sleep_ns(const struct ab_worker *worker, int64_t now_ns)
 	return least > 0 ? least : 0;
 }
 
+enum ab_step ab_worker_turn(struct ab_worker *worker, int64_t now_ns)
+{
+	enum ab_step step = AB_STEP_IDLE;
+
+	for (int r = 0; r < AB_READERS_MAX; r++) {
+		if (worker->reader[r].source == NULL)
+			continue;
+		enum ab_step one = ab_worker_step(worker, r, now_ns);
+		step = one > step ? one : step;
+	}
+	ab_worker_step_seal(worker, now_ns, step != AB_STEP_DONE);
+	return step;
+}
+
 static void *run(void *arg)
 {
 	struct ab_worker *worker = arg;
@@ -129,14 +143,7 @@ static void *run(void *arg)
 			ab_pause_point(&worker->pause);
 			now_ns = ab_monotonic_ns();
 		}
-		enum ab_step step = AB_STEP_IDLE;
-		for (int r = 0; r < AB_READERS_MAX; r++) {
-			if (worker->reader[r].source == NULL)
-				continue;
-			enum ab_step one = ab_worker_step(worker, r, now_ns);
-			step = one > step ? one : step;
-		}
-		ab_worker_step_seal(worker, now_ns, step != AB_STEP_DONE);
+		enum ab_step step = ab_worker_turn(worker, now_ns);
 
 		int64_t then_ns = ab_monotonic_ns();
 		ab_count_add(&worker->counts.busy_ns, (uint64_t)(then_ns - now_ns));

@@ -12,6 +12,9 @@ enum ab_step {
 	AB_STEP_DONE,		/* records were processed: come again */
 };
 
+/* One turn of the worker's thread: every reader once, then what is due is sealed. Anything but DONE: it may sleep. */
+enum ab_step ab_worker_turn(struct ab_worker *worker, int64_t now_ns);
+
 enum ab_step ab_worker_step(struct ab_worker *worker, int r, int64_t now_ns);
 
 /* Seals what lanes are waiting for; all of it when resting (about to sleep). */

@@ -13,7 +13,7 @@ BASE = {"base", "limits", "clock", "stats", "ring", "text", "log", "park", "paus
 RECORDS = {"event", "chunk", "batch", "route"}
 STAGES = {"decode", "decode_content", "cache", "enrich", "lane", "link", "position", "readers", "json_simdjson"}
 WIRING = {"worker", "worker_step", "delivery", "delivery_lane", "content", "engine", "engine_readers", "engine_commit",
-          "engine_view", "same_log", "init", "memory_bound", "sinks", "cli", "cli_help", "main"}
+          "engine_view", "engine_parts", "same_log", "init", "memory_bound", "sinks", "cli", "cli_help", "main"}
 
 ALLOWED = {
     "base": {"base"},
