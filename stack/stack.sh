@@ -3,7 +3,7 @@
 #
 #   stack/stack.sh get     [SERVICE…]   download what is missing into the cache
 #   stack/stack.sh up      [SERVICE…]   start what is not running, wait until it answers
-#   stack/stack.sh create               database, tables, topics, connector; repeating it changes nothing
+#   stack/stack.sh create  [PART…]      database, tables, topics, connector (postgres kafka connect); may be repeated
 #   stack/stack.sh down    [SERVICE…]   stop in order; data stay
 #   stack/stack.sh kill    SERVICE…     kill -9, for tests
 #   stack/stack.sh status               one line per service; fails when one is dead
@@ -193,9 +193,16 @@ run_down() {
 }
 
 run_create() {
-	postgres_create && progress_done postgres "database $POSTGRES_DB with its tables" || return 1
-	kafka_create && progress_done kafka "topics, $KAFKA_PARTITIONS partitions each" || return 1
-	connect_create && progress_done connect "connector $CONNECTOR runs, exactly once"
+	local service
+	(($# > 0)) || set -- postgres kafka connect
+	for service in "$@"; do
+		case $service in
+		postgres) postgres_create && progress_done postgres "database $POSTGRES_DB with its tables" || return 1 ;;
+		kafka) kafka_create && progress_done kafka "topics, $KAFKA_PARTITIONS partitions each" || return 1 ;;
+		connect) connect_create && progress_done connect "connector $CONNECTOR runs, exactly once" || return 1 ;;
+		*) die "nothing is created in $service: postgres, kafka or connect." ;;
+		esac
+	done
 }
 
 run_kill() {
@@ -303,7 +310,8 @@ main() {
 		check_names "$@"
 		run_kill "$@"
 		;;
-	create | status | counts | wipe) "run_$verb" ;;
+	create) run_create "$@" ;;
+	status | counts | wipe) "run_$verb" ;;
 	logs) run_logs "$@" ;;
 	env) print_engine_env ;;
 	init) engine_create "$@" ;;
