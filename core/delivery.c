@@ -98,6 +98,7 @@ void ab_delivery_sink_create(struct ab_delivery_sink *owner, int index, const st
 		struct ab_delivery_lane *lane = &owner->lane[l];
 		lane->owner = owner;
 		lane->index = l;
+		limits.jitter_seed = (uint32_t)(index * AB_LANES_MAX + l);
 		ab_lane_create(&lane->lane, &limits);
 		lane->sink_lane = ops->lane_create(sink, l, limits.item_max, limits.bytes_max);
 		AB_ASSERT(lane->sink_lane != NULL);

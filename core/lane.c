@@ -224,7 +224,7 @@ static void wait_backoff(struct ab_lane *lane, int64_t now_ns)
 	int64_t wait_ns = (int64_t)lane->sending->retry_after_ms * 1000000;
 
 	if (wait_ns == 0)
-		wait_ns = ab_lane_backoff_ns(lane->attempt, (uint32_t)(uintptr_t)lane / 64 + lane->attempt);
+		wait_ns = ab_lane_backoff_ns(lane->attempt, lane->limits.jitter_seed + lane->attempt);
 	lane->sending->retry_after_ms = 0;
 	lane->attempt++;
 	lane->due_ns = now_ns + wait_ns;

@@ -40,6 +40,7 @@ struct ab_lane_limits {
 	uint32_t bytes_max;
 	int64_t linger_ns;		/* how long a batch waits to fill */
 	int64_t cover_linger_ns;	/* how long offsets without records wait before they are worth a request */
+	uint32_t jitter_seed;		/* another for each lane: they must not come back in step */
 	bool stores_positions;		/* the sink keeps positions itself: offsets without records need a request too */
 };
 
