@@ -282,8 +282,8 @@ void ab_delivery_sink_run(struct ab_delivery_sink *owner, bool running)
 		enum ab_conn_wish *wish = &owner->lane[l].wish;
 		if (!running)
 			*wish = AB_WISH_CLOSE;
-		else
-			*wish = *wish == AB_WISH_CLOSE ? AB_WISH_REOPEN : AB_WISH_OPEN;
+		else /* twice before the sink thread came to it: a close that was wished for is still wished for */
+			*wish = *wish == AB_WISH_CLOSE || *wish == AB_WISH_REOPEN ? AB_WISH_REOPEN : AB_WISH_OPEN;
 	}
 }
 
