@@ -1,4 +1,4 @@
-/* tests/unit/test_lane.c — the lane's promises, one at a time. The seeded schedules are in test_simulation.c. */
+/* tests/unit/test_lane.c — the lane's promises, one at a time. The seeded schedules are in tests/sim. */
 #include "core/lane.h"
 
 #include <criterion/criterion.h>
