@@ -138,6 +138,31 @@ static void mark_link(const struct ab_link *link, const struct ab_lane *lane, in
 	}
 }
 
+/* The numbers that are shown: what a sink was given is acked, dead, under way or dropped, and never more than that. */
+static void check_counts(const struct ab_engine *engine, int s)
+{
+	uint64_t given = 0, settled = 0, under_way = 0;
+
+	for (int w = 0; w < engine->worker_count; w++)
+		given += ab_count_get(&engine->worker[w].sink[s].events);
+	for (int l = 0; l < engine->sink[s].lanes; l++) {
+		const struct ab_delivery_lane *lane = &engine->sink[s].delivery.lane[l];
+		bool counted = lane->lane.state == AB_LANE_DEAD_LETTERS; /* its batch is in acked already */
+		settled += ab_count_get(&lane->counts.acked) + ab_count_get(&lane->counts.rejected);
+		under_way += lane->lane.filling->item_count + (counted ? 0 : lane->lane.sending->item_count);
+	}
+	/* A letter is counted when it is sent, its batch's other records when all are settled. */
+	for (int l = 0; l < engine->sink[s].lanes; l++) {
+		const struct ab_batch *sending = engine->sink[s].delivery.lane[l].lane.sending;
+		bool counted = engine->sink[s].delivery.lane[l].lane.state == AB_LANE_DEAD_LETTERS;
+		for (uint32_t i = 0; i < sending->item_count && !counted; i++)
+			under_way -= sending->item[i].outcome == AB_OUTCOME_REJECTED;
+	}
+	if (settled + under_way > given)
+		sim_fail("%s was given %llu records: %llu are acked or dead, and %llu under way", sim_sink_names[s],
+			 (unsigned long long)given, (unsigned long long)settled, (unsigned long long)under_way);
+}
+
 static void check_lane(const struct ab_engine *engine, int s, int l, uint16_t p)
 {
 	const struct ab_lane *lane = &engine->sink[s].delivery.lane[l].lane;
@@ -175,6 +200,7 @@ void sim_check_structure(const struct sim_engine *of)
 		if (engine->sink[s].state != AB_STATE_RUNNING || engine->sink[s].reader < 0 ||
 		    !engine->sink[s].delivery.running)
 			continue;
+		check_counts(engine, s);
 		memset(in_batch, 0, sizeof in_batch);
 		memset(in_chunk, 0, sizeof in_chunk);
 		for (int l = 0; l < engine->sink[s].lanes; l++) {
