@@ -139,21 +139,23 @@ static void say_how(struct ab_engine *engine)
 	}
 }
 
-static void tend_workers(struct ab_engine *engine)
+static void tend_troubles(struct ab_engine *engine)
 {
 	for (int w = 0; w < engine->worker_count; w++) {
-		struct ab_worker *worker = &engine->worker[w];
-		int what = atomic_load_explicit(&worker->trouble, memory_order_acquire); /* [W1] */
-		if (what == AB_TROUBLE_NONE)
-			continue;
-		const char *reader = worker->reader[worker->trouble_reader].name;
-		ab_engine_fail(engine, AB_EXIT_DATA, "partition %d, reader of %s: %s (offset %lld)",
-			       worker->trouble_partition, reader,
-			       what == AB_TROUBLE_LOST
-				   ? "the records from its position on are not in the topic (any more), or damaged there"
-				   : "an offset came below one already read: the topic was replaced",
-			       (long long)worker->trouble_offset);
-		atomic_store(&worker->trouble, AB_TROUBLE_NONE);
+		for (int r = 0; r < AB_READERS_MAX; r++) {
+			struct ab_worker_reader *reader = &engine->worker[w].reader[r];
+			int what = atomic_load_explicit(&reader->trouble, memory_order_acquire); /* [W1] */
+			if (what == AB_TROUBLE_NONE)
+				continue;
+			ab_engine_fail(
+			    engine, AB_EXIT_DATA, "partition %d, reader of %s: %s (offset %lld)", reader->trouble_partition,
+			    reader->name,
+			    what == AB_TROUBLE_LOST
+				? "the records from its position on are not in the topic (any more), or damaged there"
+				: "an offset came below one already read: the topic was replaced",
+			    (long long)reader->trouble_offset);
+			atomic_store(&reader->trouble, AB_TROUBLE_NONE);
+		}
 	}
 }
 
@@ -169,8 +171,9 @@ void ab_engine_turn(struct ab_engine *engine, int timeout_ms)
 		if (engine->sink[s].own != NULL)
 			ab_source_poll(engine->sink[s].own, 0);
 	}
-	tend_workers(engine);
+	tend_troubles(engine);
 	ab_engine_tend_sinks(engine, now_ns);
+	ab_engine_tend_readers(engine, now_ns);
 	if (engine->assigned && !engine->commit_under_way && now_ns >= engine->commit_due_ns) {
 		ab_engine_commit(engine, false);
 		engine->commit_due_ns = now_ns + commit_ns;
@@ -203,6 +206,7 @@ void ab_engine_drain(struct ab_engine *engine)
 	engine->draining = true;
 	ab_engine_pause(engine);
 	for (int w = 0; w < engine->worker_count; w++) {
+		ab_worker_leave(&engine->worker[w]);
 		for (int r = 0; r < AB_READERS_MAX; r++)
 			ab_worker_clear_reader(&engine->worker[w], r);
 	}

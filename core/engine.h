@@ -3,8 +3,8 @@
  *     main thread = control ── pauses, sets up, resumes ──▶ workers, deliveries
  *          │ member source: assignment, commits             contents, dead letters: threads of their own
  *
- * There is one way to change who reads what: pause all, change, resume (engine_readers.c). An assignment by Kafka, a
- * sink that comes back, a stored position that went back and a sink that stops all go through it.
+ * There is one way to change who reads what: pause, change, resume. An assignment by Kafka makes a plan for all sinks
+ * (engine_readers.c); afterwards single sinks leave and come back, and the others read on (engine_moves.c).
  *
  *     sink:  ABSENT ──answers──▶ RUNNING ──rewind──▶ ABSENT (positions are read again)
  *               │                   └────fatal────▶ STOPPED (its position holds the group's offset back)
@@ -46,6 +46,9 @@ struct ab_engine_sink {
 	int64_t probed_ns;
 	struct ab_source *own;		/* its private reader's, when it has one */
 	int reader;			/* 0 shared, 1 + index its own, -1 none */
+	bool apart;			/* it left, or came late: reads by itself until its workers have joined it */
+	struct ab_rejoin rejoin;
+	int64_t part_again_ns;		/* after a private reader could not be had */
 	struct ab_sink_positions known;	/* as last committed or read; exact positions of running lanes are in the lanes */
 };
 
@@ -68,7 +71,7 @@ struct ab_engine {
 	int64_t committed[AB_PARTITIONS_MAX];
 	struct ab_fingerprint fingerprint[AB_PARTITIONS_MAX];
 
-	int64_t planned_ns, committed_ns, commit_due_ns, status_ns;
+	int64_t committed_ns, commit_due_ns, status_ns;
 	/* What was last said of each partition, and what is being said: AB_POSITION_TEXT_MAX_BYTES each. */
 	char (*said)[AB_POSITION_TEXT_MAX_BYTES], (*saying)[AB_POSITION_TEXT_MAX_BYTES];
 	bool commit_under_way;
@@ -101,16 +104,30 @@ void ab_engine_drain(struct ab_engine *engine);
 bool ab_engine_create(struct ab_engine *engine);
 void ab_engine_destroy(struct ab_engine *engine);
 
-/* engine_readers.c */
+/* engine_readers.c: the plan for all sinks. */
 void ab_engine_on_assign(void *engine, const uint16_t *partition, int count);
 void ab_engine_on_revoke(void *engine);
 void ab_engine_replan(struct ab_engine *engine);
-/* Looks at sinks that are absent, that call, or that could join the shared reader again. */
-void ab_engine_tend_sinks(struct ab_engine *engine, int64_t now_ns);
+/* Sets up the lanes and links of a sink from the positions it is known to have. All threads stand still. */
+void ab_engine_begin_sink(struct ab_engine *engine, int s);
 void ab_engine_fail(struct ab_engine *engine, int exit_code, const char *format, ...) AB_PRINTF(3, 4);
 void ab_engine_source_log(void *engine, const char *text);
 void ab_engine_pause(struct ab_engine *engine);
 void ab_engine_resume(struct ab_engine *engine);
+
+/* engine_moves.c: one sink moves, the others read on. */
+struct ab_source *ab_engine_private_source(struct ab_engine *engine, struct ab_engine_sink *sink);
+/* A sink that was not there: it begins in a reader of its own, unless nobody else reads. */
+void ab_engine_enter(struct ab_engine *engine, int s);
+/* It stops, or is asked for its positions again. */
+void ab_engine_leave(struct ab_engine *engine, int s);
+/* Lets sinks part that hold the others up, and join again that stand where the others stand. */
+void ab_engine_tend_readers(struct ab_engine *engine, int64_t now_ns);
+
+/* engine_sinks.c: the sinks' states. */
+void ab_engine_meet(struct ab_engine *engine, struct ab_engine_sink *sink);
+/* Looks at sinks that are absent or that call. */
+void ab_engine_tend_sinks(struct ab_engine *engine, int64_t now_ns);
 
 /* engine_commit.c */
 void ab_engine_commit(struct ab_engine *engine, bool wait);

@@ -79,8 +79,12 @@ static bool create_deliveries(struct ab_engine *engine)
 		}
 	}
 	for (int w = 0; w < engine->worker_count; w++) {
-		for (int s = 0; s < engine->sink_count; s++)
-			engine->worker[w].sink[s].loop = engine->delivery[own ? s : 0].loop;
+		for (int s = 0; s < engine->sink_count; s++) {
+			struct ab_worker_sink *sink = &engine->worker[w].sink[s];
+			sink->loop = engine->delivery[own ? s : 0].loop;
+			for (uint32_t l = 0; l < sink->lanes; l++)
+				sink->busy[l] = &engine->sink[s].delivery.lane[l].counts.in_flight;
+		}
 	}
 	return true;
 }

@@ -19,14 +19,25 @@ static void begin_at_least(int64_t *start, const struct ab_reader_sink *sink)
 	}
 }
 
+/* Somebody has to read with the member of the group: when all are apart, none is. */
+static bool some_together(const struct ab_reader_sink *sink, int sink_count)
+{
+	for (int s = 0; s < sink_count; s++) {
+		if (sink[s].ready && !sink[s].apart)
+			return true;
+	}
+	return false;
+}
+
 void ab_readers_plan(const struct ab_reader_sink *sink, int sink_count, struct ab_reader_plan *plan)
 {
 	int64_t foremost[AB_PARTITIONS_MAX];
+	bool together = some_together(sink, sink_count);
 
 	for (int p = 0; p < AB_PARTITIONS_MAX; p++) {
 		foremost[p] = -1;
 		for (int s = 0; s < sink_count; s++) {
-			if (sink[s].ready && sink[s].next[p] > foremost[p])
+			if (sink[s].ready && !(together && sink[s].apart) && sink[s].next[p] > foremost[p])
 				foremost[p] = sink[s].next[p];
 		}
 		for (int r = 0; r < AB_READERS_MAX; r++)
@@ -36,7 +47,8 @@ void ab_readers_plan(const struct ab_reader_sink *sink, int sink_count, struct a
 		plan->reader[s] = -1;
 		if (s >= sink_count || !sink[s].ready)
 			continue;
-		plan->reader[s] = is_close(&sink[s], foremost) ? 0 : 1 + s;
+		bool shares = !(together && sink[s].apart) && is_close(&sink[s], foremost);
+		plan->reader[s] = shares ? 0 : 1 + s;
 		begin_at_least(plan->start[plan->reader[s]], &sink[s]);
 	}
 }

@@ -4,11 +4,14 @@
  * other share one; a sink far behind the foremost gets a reader of its own, from its own position, so that nobody
  * waits for it; a sink that cannot be reached has none. When it has come close again it joins the shared one.
  *
- *     ABSENT ──answers──▶ PRIVATE ──close to the foremost──▶ SHARED
- *        ▲                                                     │
- *        └── stopped, or its positions went back ◀─────────────┘
+ *     ABSENT ──answers──▶ PRIVATE ──stands where the shared one stands──▶ SHARED
+ *        ▲                   ▲  │                                         │  │
+ *        │                   └──┼── holds the others up (starve.h) ◀──────┘  │
+ *        └──────────────────────┴── stopped, or its positions went back ◀────┘
  *
- * A plain function of positions and states; no threads, no clock, no I/O.
+ * This file makes the plan for the moment when partitions come, or nobody is left at the shared reader; in between,
+ * single sinks leave and join without the others' noticing (worker_readers.h). A plain function of positions and
+ * states; no threads, no clock, no I/O.
  */
 #pragma once
 
@@ -24,6 +27,7 @@
 
 struct ab_reader_sink {
 	bool ready;				/* reachable, with known positions */
+	bool apart;				/* reads by itself, however close it stands, while others read together */
 	int64_t next[AB_PARTITIONS_MAX];	/* least offset any of its lanes needs; -1: partition not assigned */
 };
 

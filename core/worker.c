@@ -6,7 +6,11 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/worker_readers.h"
 #include "core/worker_step.h"
+
+/* While a lane holds the shared reader up, or it waits for another: how soon that is looked at again. */
+#define WATCH_INTERVAL_NS (2 * AB_NS_PER_MS)
 
 void ab_worker_create(struct ab_worker *worker, int index, const struct ab_config *config, const struct ab_cache *cache,
 		      struct ab_dead_letters *letters)
@@ -68,6 +72,11 @@ void ab_worker_resume(struct ab_worker *worker)
 	ab_pause_end(&worker->pause);
 }
 
+void ab_worker_leave(struct ab_worker *worker)
+{
+	ab_worker_step_leave(worker);
+}
+
 void ab_worker_clear_reader(struct ab_worker *worker, int r)
 {
 	struct ab_worker_reader *reader = &worker->reader[r];
@@ -78,6 +87,8 @@ void ab_worker_clear_reader(struct ab_worker *worker, int r)
 	reader->count = 0;
 	reader->wait_offset = -1;
 	reader->source = NULL;
+	memset(reader->blocked, 0, sizeof reader->blocked);
+	atomic_store_explicit(&reader->trouble, AB_TROUBLE_NONE, memory_order_relaxed);
 	/* What it had read and could not hand over must not be covered by a later chunk. */
 	memset(reader->next, 0xff, sizeof reader->next);
 }
@@ -89,7 +100,6 @@ void ab_worker_set_reader(struct ab_worker *worker, int r, struct ab_source *sou
 	worker->reader[r].source = source;
 	worker->reader[r].name = name;
 	memcpy(worker->reader[r].next, start, sizeof worker->reader[r].next);
-	atomic_store_explicit(&worker->trouble, AB_TROUBLE_NONE, memory_order_relaxed);
 }
 
 int64_t ab_worker_given(const struct ab_worker *worker, int s, uint16_t p)
@@ -110,26 +120,14 @@ static int64_t sleep_ns(const struct ab_worker *worker, int64_t now_ns)
 {
 	int64_t least = AB_COVER_INTERVAL_NS;
 
+	if (ab_worker_readers_watch(worker))
+		least = WATCH_INTERVAL_NS;
 	for (int r = 0; r < AB_READERS_MAX; r++) {
 		const struct ab_worker_reader *reader = &worker->reader[r];
 		if (reader->source != NULL && reader->wait_offset >= 0 && reader->wait_until_ns - now_ns < least)
 			least = reader->wait_until_ns - now_ns;
 	}
 	return least > 0 ? least : 0;
-}
-
-enum ab_step ab_worker_turn(struct ab_worker *worker, int64_t now_ns)
-{
-	enum ab_step step = AB_STEP_IDLE;
-
-	for (int r = 0; r < AB_READERS_MAX; r++) {
-		if (worker->reader[r].source == NULL)
-			continue;
-		enum ab_step one = ab_worker_step(worker, r, now_ns);
-		step = one > step ? one : step;
-	}
-	ab_worker_step_seal(worker, now_ns, step != AB_STEP_DONE);
-	return step;
 }
 
 static void *run(void *arg)
@@ -139,7 +137,6 @@ static void *run(void *arg)
 
 	while (!atomic_load_explicit(&worker->stop, memory_order_relaxed)) {
 		if (ab_pause_asked(&worker->pause)) {
-			ab_worker_step_leave(worker);
 			ab_pause_point(&worker->pause);
 			now_ns = ab_monotonic_ns();
 		}

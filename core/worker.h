@@ -4,7 +4,7 @@
  *
  * Everything from the fetch to the encoded record happens here, without a hand-over. A record is given to all sinks of
  * its reader or to none: when one of them has no room, the reader stands still and is tried again after a wake, while
- * the other readers of this worker go on.
+ * the other readers of this worker go on. The shared reader comes first; private ones get what it leaves, and a ninth.
  *
  * A rejected record goes to the dead-letter topic; no chunk that covers its offset is sealed before Kafka has
  * acknowledged the letter.
@@ -23,6 +23,7 @@
 #include "core/pause.h"
 #include "core/position.h"
 #include "core/route.h"
+#include "core/starve.h"
 #include "core/stats.h"
 #include "io/loop.h"
 #include "io/source.h"
@@ -43,7 +44,22 @@ struct ab_worker_sink {
 	int reader;			/* which reader feeds it; -1: none */
 	struct ab_loop *loop;		/* woken after a seal */
 	struct ab_link link[AB_LANES_MAX];
+	const ab_count *busy[AB_LANES_MAX];	/* the lane's requests under way; NULL: not known */
 	ab_count events, skipped, rejected;
+
+	struct ab_starve starve;
+	_Atomic bool starving;		/* worker to control: this sink should leave the shared reader [W3] */
+	_Atomic bool may_join;		/* control to worker: it may join again [W4] */
+	_Atomic bool joined;		/* worker to control: it reads with the others again, its own reader is unused [W5] */
+	int64_t hold_until_ns;		/* the shared reader waits for this sink's own until then; 0: it does not */
+	int64_t hold_again_ns;		/* and not again before this */
+};
+
+/* Something control has to act on. */
+enum ab_worker_trouble {
+	AB_TROUBLE_NONE,
+	AB_TROUBLE_LOST,		/* an offset is not in the log any more */
+	AB_TROUBLE_BACK,		/* an offset came that is below the last one: the log was replaced under us */
 };
 
 /* One reader's share of this worker. */
@@ -53,15 +69,14 @@ struct ab_worker_reader {
 	int at, count;			/* of record[] */
 	int64_t wait_offset;		/* the record that waits for its content; -1: none */
 	int64_t wait_until_ns;
+	struct ab_link *blocked[AB_SINKS_MAX];	/* the lanes without room that the next record waits for; NULL: none */
 	int64_t next[AB_PARTITIONS_MAX];	/* the offset after the last record processed; -1: not read */
 	struct ab_source_record record[AB_DRAIN_MAX];
-};
 
-/* Something control has to act on; written once by the worker, then it stands still for this reader. */
-enum ab_worker_trouble {
-	AB_TROUBLE_NONE,
-	AB_TROUBLE_LOST,		/* an offset is not in the log any more */
-	AB_TROUBLE_BACK,		/* an offset came that is below the last one: the log was replaced under us */
+	/* Set by the worker, read by control [W1]; the reader stands still until it is cleared. */
+	_Atomic int trouble;
+	uint16_t trouble_partition;
+	int64_t trouble_offset;
 };
 
 struct ab_worker_counts {
@@ -91,15 +106,10 @@ struct ab_worker {
 	struct ab_worker_sink *sink;		/* AB_SINKS_MAX */
 	struct ab_worker_reader *reader;	/* AB_READERS_MAX */
 
+	uint32_t turn;				/* counts the shared reader's steps, for the private ones' share */
 	uint64_t dead_sent;			/* this worker's dead letters, ever */
 	uint64_t dead_given_up;			/* of those, never put, because control wants it to stand still */
 	_Atomic uint64_t dead_acked;		/* [N2] */
-
-	/* Set by the worker, read by control [W1]. */
-	_Atomic int trouble;
-	uint16_t trouble_partition;
-	int trouble_reader;
-	int64_t trouble_offset;
 
 	/* One record per partition to know the log by again: empty -> filled by the worker -> taken by control [W2]. */
 	_Atomic int sampled[AB_PARTITIONS_MAX];
@@ -130,6 +140,13 @@ void ab_worker_set_reader(struct ab_worker *worker, int r, struct ab_source *sou
 			  const int64_t *start);
 /* Standing still. Releases the records a reader holds; they are read again from what its sinks were given. */
 void ab_worker_clear_reader(struct ab_worker *worker, int r);
+
+/* Standing still. Sink s reads by its own reader from what its lanes were given on (start[p], filled in here), or, with
+ * source NULL, not at all. The shared reader goes on where it is. */
+void ab_worker_part(struct ab_worker *worker, int s, struct ab_source *source, int64_t *start);
+
+/* Standing still. Hands over what can be, drops the rest: before readers are cleared. */
+void ab_worker_leave(struct ab_worker *worker);
 
 /* Standing still. The least offset of partition p that some lane of sink s was not given; -1: not its partition. */
 int64_t ab_worker_given(const struct ab_worker *worker, int s, uint16_t p);

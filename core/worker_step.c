@@ -92,6 +92,19 @@ void ab_worker_step_leave(struct ab_worker *worker)
 	worker->dead_given_up = 0;
 }
 
+bool ab_worker_step_close(struct ab_worker *worker, int s, int64_t now_ns)
+{
+	struct ab_worker_sink *sink = &worker->sink[s];
+
+	if (!may_seal(worker))
+		return false;
+	for (uint32_t l = 0; l < sink->lanes; l++) {
+		if (sink->link[l].open != NULL && sink->link[l].open->record_count > 0)
+			seal(worker, sink, &sink->link[l], now_ns);
+	}
+	return true;
+}
+
 static void decode_one(struct ab_worker *worker, struct ab_source_record *record, int i)
 {
 	struct ab_event *event = &worker->event[i];
@@ -176,26 +189,37 @@ static size_t room_for(const struct ab_event *event)
 	return sizeof(struct ab_record) + ENCODE_FIXED_BYTES + text;
 }
 
-/* Room for the event in every sink of the reader, or in none: what is sealed here covers only what came before. */
+/* The chunk of a link that takes the event; NULL: there is none now. */
+static struct ab_chunk *room_in(struct ab_worker *worker, struct ab_worker_sink *sink, struct ab_link *link, size_t room,
+				int64_t now_ns)
+{
+	struct ab_chunk *chunk = ab_link_room(link, room, sink->record_max);
+
+	if (chunk == NULL && link->open != NULL && may_seal(worker)) {
+		seal(worker, sink, link, now_ns);
+		chunk = ab_link_room(link, room, sink->record_max);
+	}
+	return chunk;
+}
+
+/* Room for the event in every sink of the reader, or in none: what is sealed here covers only what came before. Notes
+ * which lanes have none. */
 static bool make_room(struct ab_worker *worker, int r, const struct ab_event *event, size_t room,
 		      struct ab_chunk **chunk, int64_t now_ns)
 {
+	bool all = true;
+
 	for (int s = 0; s < worker->sink_count; s++) {
 		struct ab_worker_sink *sink = &worker->sink[s];
 		if (sink->reader != r)
 			continue;
 		struct ab_link *link = &sink->link[ab_route_lane(event, sink->key, sink->lanes)];
-		chunk[s] = ab_link_room(link, room, sink->record_max);
-		if (chunk[s] == NULL && link->open != NULL) {
-			if (!may_seal(worker))
-				return false;
-			seal(worker, sink, link, now_ns);
-			chunk[s] = ab_link_room(link, room, sink->record_max);
-		}
-		if (chunk[s] == NULL)
-			return false;
+		chunk[s] = room_in(worker, sink, link, room, now_ns);
+		if (chunk[s] == NULL && link->open == NULL)
+			worker->reader[r].blocked[s] = link;
+		all = all && chunk[s] != NULL;
 	}
-	return true;
+	return all;
 }
 
 static void send_letter(struct ab_worker *worker, const char *sink, const struct ab_source_record *record,
@@ -263,7 +287,8 @@ static void reject(struct ab_worker *worker, int r, const struct ab_source_recor
 		if (worker->sink[s].reader == r)
 			ab_count_add(&worker->sink[s].rejected, 1);
 	}
-	send_letter(worker, worker->reader[r].name, record, ab_reject_name(reason->code), reason->text);
+	/* Whoever reads it: nobody can. */
+	send_letter(worker, "all", record, ab_reject_name(reason->code), reason->text);
 }
 
 static enum ab_step process_event(struct ab_worker *worker, int r, struct ab_event *event,
@@ -322,12 +347,11 @@ static enum ab_step process_data(struct ab_worker *worker, int r, int i, struct 
 	return AB_STEP_BLOCKED;
 }
 
-static void trouble(struct ab_worker *worker, enum ab_worker_trouble what, int r, const struct ab_source_record *record)
+static void trouble(struct ab_worker_reader *reader, enum ab_worker_trouble what, const struct ab_source_record *record)
 {
-	worker->trouble_partition = record->partition;
-	worker->trouble_reader = r;
-	worker->trouble_offset = record->offset;
-	atomic_store_explicit(&worker->trouble, what, memory_order_release); /* [W1] */
+	reader->trouble_partition = record->partition;
+	reader->trouble_offset = record->offset;
+	atomic_store_explicit(&reader->trouble, what, memory_order_release); /* [W1] */
 }
 
 /* A record by which the log can be known again after a restart. */
@@ -353,7 +377,7 @@ static enum ab_step process(struct ab_worker *worker, int r, int i, struct ab_so
 	switch (record->kind) {
 	case AB_RECORD_DATA:
 		if (record->offset < *next) {
-			trouble(worker, AB_TROUBLE_BACK, r, record);
+			trouble(&worker->reader[r], AB_TROUBLE_BACK, record);
 			return AB_STEP_BLOCKED;
 		}
 		step = process_data(worker, r, i, record, now_ns);
@@ -372,7 +396,7 @@ static enum ab_step process(struct ab_worker *worker, int r, int i, struct ab_so
 		return step;
 	case AB_RECORD_LOST:
 		ab_log("kafka: partition %d: %s", record->partition, record->error);
-		trouble(worker, AB_TROUBLE_LOST, r, record);
+		trouble(&worker->reader[r], AB_TROUBLE_LOST, record);
 		return AB_STEP_BLOCKED;
 	case AB_RECORD_ERROR:
 		ab_log("kafka: partition %d: %s", record->partition, record->error);
@@ -382,13 +406,26 @@ static enum ab_step process(struct ab_worker *worker, int r, int i, struct ab_so
 	return step;
 }
 
+/* Whether a lane that the next record waits for still has no room: then there is no use in decoding it again. */
+static bool still_blocked(struct ab_worker *worker, struct ab_worker_reader *reader)
+{
+	for (int s = 0; s < worker->sink_count; s++) {
+		if (reader->blocked[s] != NULL && ab_ring_count(&reader->blocked[s]->empty) == 0)
+			return true;
+	}
+	memset(reader->blocked, 0, sizeof reader->blocked);
+	return false;
+}
+
 enum ab_step ab_worker_step(struct ab_worker *worker, int r, int64_t now_ns)
 {
 	struct ab_worker_reader *reader = &worker->reader[r];
 
-	if (atomic_load_explicit(&worker->trouble, memory_order_relaxed) != AB_TROUBLE_NONE)
+	if (atomic_load_explicit(&reader->trouble, memory_order_relaxed) != AB_TROUBLE_NONE)
 		return AB_STEP_BLOCKED;
 	if (ab_dead_letters_waiting(worker->letters) >= LETTERS_WAITING_MAX)
+		return AB_STEP_BLOCKED;
+	if (still_blocked(worker, reader))
 		return AB_STEP_BLOCKED;
 	if (reader->at == reader->count) {
 		reader->at = 0;

@@ -12,7 +12,7 @@ enum ab_step {
 	AB_STEP_DONE,		/* records were processed: come again */
 };
 
-/* One turn of the worker's thread: every reader once, then what is due is sealed. Anything but DONE: it may sleep. */
+/* One turn of the worker's thread: the readers that are due, then what is due is sealed. Anything but DONE: it may sleep. */
 enum ab_step ab_worker_turn(struct ab_worker *worker, int64_t now_ns);
 
 enum ab_step ab_worker_step(struct ab_worker *worker, int r, int64_t now_ns);
@@ -20,5 +20,8 @@ enum ab_step ab_worker_step(struct ab_worker *worker, int r, int64_t now_ns);
 /* Seals what lanes are waiting for; all of it when resting (about to sleep). */
 void ab_worker_step_seal(struct ab_worker *worker, int64_t now_ns, bool resting);
 
-/* Before standing still: seals everything, or drops what must not be sealed yet. */
+/* Before readers are cleared: seals everything, or drops what must not be sealed yet. */
 void ab_worker_step_leave(struct ab_worker *worker);
+
+/* Hands over all records of sink s that wait in open chunks; false: they wait for a dead letter. */
+bool ab_worker_step_close(struct ab_worker *worker, int s, int64_t now_ns);

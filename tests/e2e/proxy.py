@@ -3,12 +3,14 @@
     lost answer   the request is applied, its answer never arrives
     late request  the request is applied long after its sender has died and another has taken over
 
+And two that last: silence (nothing passes, connections stay open), and slowness (every answer takes its time).
 Everything else passes unchanged. One thread per direction; a marker in the bytes tells a request that changes data.
 """
 
 import socket
 import struct
 import threading
+import time
 
 REDIS = b"EVALSHA"
 ELASTICSEARCH = b"POST /_bulk"
@@ -34,6 +36,7 @@ class Connection:
     def upwards(self) -> None:
         try:
             while data := self.client.recv(CHUNK):
+                self.proxy.passing.wait()
                 marked = self.proxy.marker in data
                 if self.held or (marked and self.proxy.take_late()):
                     self.held += data
@@ -52,6 +55,8 @@ class Connection:
         try:
             while data := self.server.recv(CHUNK):
                 self.answered.set()
+                self.proxy.passing.wait()
+                time.sleep(self.proxy.delay)
                 if self.asked and self.proxy.take_lost():
                     self.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                     break
@@ -92,6 +97,9 @@ class Proxy:
         self.lost = 0
         self.holding = False
         self.refusing = False
+        self.passing = threading.Event()
+        self.passing.set()
+        self.delay = 0.0
         self.late: list[Connection] = []
         self.delivered_late = 0
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -117,6 +125,17 @@ class Proxy:
     def refuse(self, refusing: bool) -> None:
         """New connections are closed at once: to the engine the sink is away."""
         self.refusing = refusing
+
+    def silence(self, silent: bool) -> None:
+        """Nothing passes in either direction: a network that drops every packet. What was on its way is late."""
+        if silent:
+            self.passing.clear()
+        else:
+            self.passing.set()
+
+    def slow(self, seconds: float) -> None:
+        """Every piece of an answer waits for so long."""
+        self.delay = seconds
 
     # --- lost answers -------------------------------------------------------------------------------------------------
 

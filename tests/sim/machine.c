@@ -189,7 +189,6 @@ void ab_pause_begin(struct ab_pause *pause, void (*wake)(void *arg), void *arg)
 	if (is_worker) {
 		if (sim_chance(300))
 			ab_worker_turn(arg, sim.now_ns);
-		ab_worker_step_leave(arg);
 	}
 	pause->standing = true;
 }

@@ -52,3 +52,29 @@ Test(readers, leave_out_a_sink_that_is_not_there)
 	cr_assert_eq(plan.start[0][0], 7);
 	cr_assert_eq(plan.start[1][0], -1);
 }
+
+Test(readers, leave_a_sink_apart_that_held_the_others_up)
+{
+	struct ab_reader_sink sink[] = {sink_at(true, 1000, 500), sink_at(true, 900, 600), sink_at(true, 990, 490)};
+	struct ab_reader_plan plan;
+
+	sink[1].apart = true;
+	ab_readers_plan(sink, 3, &plan);
+	cr_assert_eq(plan.reader[0], 0);
+	cr_assert_eq(plan.reader[1], 2);
+	cr_assert_eq(plan.reader[2], 0);
+	cr_assert_eq(plan.start[0][0], 990);
+	cr_assert_eq(plan.start[2][0], 900);
+}
+
+Test(readers, never_leave_the_shared_one_empty)
+{
+	struct ab_reader_sink sink[] = {sink_at(true, 1000, 500), sink_at(true, 900, 600), sink_at(false, 0, 0)};
+	struct ab_reader_plan plan;
+
+	sink[0].apart = sink[1].apart = true;
+	ab_readers_plan(sink, 3, &plan);
+	cr_assert_eq(plan.reader[0], 0);
+	cr_assert_eq(plan.reader[1], 0);
+	cr_assert_eq(plan.reader[2], -1);
+}
