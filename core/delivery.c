@@ -271,6 +271,10 @@ void ab_delivery_sink_reset(struct ab_delivery_sink *owner)
 		ab_lane_reset(&lane->lane);
 		lane->lane.draining = false;
 	}
+	for (int p = 0; p < AB_PARTITIONS_MAX; p++) {
+		ab_count_set(&owner->acked[p], 0);
+		ab_count_set(&owner->dead[p], 0);
+	}
 	owner->running = false;
 	atomic_store(&owner->call, AB_CALL_NONE);
 }

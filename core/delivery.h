@@ -68,6 +68,8 @@ struct ab_delivery_sink {
 	char error[AB_SINK_ERROR_MAX_BYTES];	/* the last one; under error_mutex */
 	pthread_mutex_t error_mutex;
 	ab_count errors;
+	/* The lanes' side of the ledger (core/worker.h), since the sink last began. */
+	ab_count acked[AB_PARTITIONS_MAX], dead[AB_PARTITIONS_MAX];
 };
 
 struct ab_delivery {

@@ -37,6 +37,8 @@ static void rejected(void *arg, struct ab_batch *batch, uint32_t i, const char *
 	}
 	lane->lane.dead_sent++;
 	ab_count_add(&lane->counts.rejected, 1);
+	atomic_thread_fence(memory_order_release); /* [L1] */
+	ab_count_add(&lane->owner->dead[item->partition], 1);
 }
 
 static void publish(struct ab_delivery_lane *lane)
@@ -58,11 +60,13 @@ static void count_acked(struct ab_delivery_lane *lane)
 	int64_t now_ms = ab_wall_ms();
 	uint64_t acked = 0;
 
+	atomic_thread_fence(memory_order_release); /* [L1] */
 	for (uint32_t i = 0; i < batch->item_count; i++) {
 		const struct ab_item *item = &batch->item[i];
 		if (item->outcome != AB_OUTCOME_ACKED)
 			continue;
 		acked++;
+		ab_count_add(&lane->owner->acked[item->partition], 1);
 		if (item->commit_ts_ms > 0)
 			ab_hist_add(&lane->counts.freshness, now_ms - item->commit_ts_ms);
 	}

@@ -17,6 +17,7 @@
 #include <signal.h>
 
 #include "core/content.h"
+#include "core/courier.h"
 #include "core/delivery.h"
 #include "core/readers.h"
 #include "core/worker.h"
@@ -43,7 +44,8 @@ struct ab_engine_sink {
 	enum ab_sink_state state;
 	bool fresh;			/* positions are known, its lanes are to be set up from them */
 	char why[AB_SINK_ERROR_MAX_BYTES];
-	int64_t probed_ns;
+	struct ab_courier courier;
+	int64_t asked_ns;
 	struct ab_source *own;		/* its private reader's, when it has one */
 	int reader;			/* 0 shared, 1 + index its own, -1 none */
 	bool apart;			/* it left, or came late: reads by itself until its workers have joined it */
@@ -66,6 +68,7 @@ struct ab_engine {
 
 	pthread_mutex_t mutex;		/* what views read and control changes: states, assignment */
 	bool assigned;
+	int64_t assignment;		/* counts them: an answer to a question of another one is void */
 	int partition_count;
 	uint16_t partition[AB_PARTITIONS_MAX];
 	int64_t committed[AB_PARTITIONS_MAX];
@@ -125,7 +128,8 @@ void ab_engine_leave(struct ab_engine *engine, int s);
 void ab_engine_tend_readers(struct ab_engine *engine, int64_t now_ns);
 
 /* engine_sinks.c: the sinks' states. */
-void ab_engine_meet(struct ab_engine *engine, struct ab_engine_sink *sink);
+/* Asks all but the stopped ones, and waits a moment for their answers. */
+void ab_engine_meet_sinks(struct ab_engine *engine);
 /* Looks at sinks that are absent or that call. */
 void ab_engine_tend_sinks(struct ab_engine *engine, int64_t now_ns);
 

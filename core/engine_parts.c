@@ -26,6 +26,7 @@ static bool create_sinks(struct ab_engine *engine)
 		}
 		memset(sink->known.position, 0xff, sizeof sink->known.position);
 		ab_delivery_sink_create(&sink->delivery, s, sink->ops, sink->sink, engine->config);
+		ab_courier_start(&sink->courier, sink->ops, sink->sink, engine->partition_total);
 		engine->sink_count++;
 	}
 	return true;
@@ -102,6 +103,8 @@ bool ab_engine_create(struct ab_engine *engine)
 
 void ab_engine_destroy(struct ab_engine *engine)
 {
+	bool left = false;
+
 	for (int s = 0; s < engine->sink_count; s++) {
 		if (engine->sink[s].own != NULL)
 			ab_source_close(engine->sink[s].own);
@@ -112,11 +115,15 @@ void ab_engine_destroy(struct ab_engine *engine)
 		ab_worker_destroy(&engine->worker[w]);
 	for (int s = 0; s < engine->sink_count; s++) {
 		ab_delivery_sink_destroy(&engine->sink[s].delivery);
-		engine->sink[s].ops->destroy(engine->sink[s].sink);
+		if (ab_courier_stop(&engine->sink[s].courier))
+			engine->sink[s].ops->destroy(engine->sink[s].sink);
+		else
+			left = true;
 	}
 	free(engine->said);
 	free(engine->saying);
 	free(engine->delivery);
 	free(engine->worker);
-	free(engine->sink);
+	if (!left) /* else a courier waits for a silent sink until the program ends */
+		free(engine->sink);
 }

@@ -54,6 +54,8 @@ void ab_engine_begin_sink(struct ab_engine *engine, int s)
 			engine->worker[p % engine->worker_count].sink[s].link[l].covered[p] = next;
 		}
 	}
+	for (int w = 0; w < engine->worker_count; w++)
+		ab_worker_begin(&engine->worker[w], s);
 }
 
 static void describe(const struct ab_engine *engine, struct ab_reader_sink *out)
@@ -185,10 +187,8 @@ void ab_engine_on_assign(void *arg, const uint16_t *partition, int count)
 	memcpy(engine->partition, partition, (size_t)count * sizeof partition[0]);
 	engine->assigned = true;
 	pthread_mutex_unlock(&engine->mutex);
-	for (int s = 0; s < engine->sink_count; s++) {
-		if (engine->sink[s].state != AB_STATE_STOPPED)
-			ab_engine_meet(engine, &engine->sink[s]);
-	}
+	engine->assignment++;
+	ab_engine_meet_sinks(engine);
 	ab_engine_replan(engine);
 }
 

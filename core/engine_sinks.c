@@ -6,6 +6,8 @@
 #include "core/log.h"
 
 #define PROBE_INTERVAL_NS AB_NS_PER_S
+/* How long reading does not begin because a sink has not answered yet: those that are there begin together. */
+#define MEET_WAIT_NS AB_NS_PER_S
 
 static void set_state(struct ab_engine *engine, struct ab_engine_sink *sink, enum ab_sink_state state, const char *why)
 {
@@ -20,58 +22,82 @@ static void set_state(struct ab_engine *engine, struct ab_engine_sink *sink, enu
 		ab_log("%s: %s%s%s", sink->ops->name, names[state], why[0] ? ": " : "", why);
 }
 
-static void warn(struct ab_engine_sink *sink)
+static void warn(const struct ab_engine_sink *sink, const char *warnings)
 {
-	char warnings[2048] = "";
-	char *rest = warnings, *line;
+	char text[AB_COURIER_WARNINGS_MAX_BYTES];
+	char *rest = text, *line;
 
-	if (sink->ops->warnings != NULL)
-		sink->ops->warnings(sink->sink, warnings, sizeof warnings);
+	snprintf(text, sizeof text, "%s", warnings);
 	while ((line = strsep(&rest, "\n")) != NULL) {
 		if (line[0])
 			ab_log("%s: warning: %s", sink->ops->name, line);
 	}
 }
 
-/* Makes a template, table or view that is missing: a sink that was not there at init, or lost it since. Positions are
- * never made so: a sink that keeps its own and has none was emptied, and that is for a person to decide. */
-static enum ab_sink_status prepare(struct ab_engine *engine, struct ab_engine_sink *sink, char *error)
+/* What a sink said when it was asked whether it is there and where it stands decides its state. */
+static void met(struct ab_engine *engine, struct ab_engine_sink *sink, const struct ab_errand *errand)
 {
-	char note[AB_SINK_ERROR_MAX_BYTES] = "";
-
-	ab_log("%s: %s: making what is missing", sink->ops->name, error);
-	error[0] = 0;
-	enum ab_sink_status status =
-	    sink->ops->init(sink->sink, &sink->known, engine->partition_total, "", note, error);
-	if (note[0])
-		ab_log("%s: %s", sink->ops->name, note);
-	return status;
-}
-
-/* Asks a sink whether it is there and where it stands; the answer decides its state. */
-void ab_engine_meet(struct ab_engine *engine, struct ab_engine_sink *sink)
-{
-	char error[AB_SINK_ERROR_MAX_BYTES] = "";
-	enum ab_sink_status status = sink->ops->probe(sink->sink, error);
-
-	sink->probed_ns = ab_monotonic_ns();
-	if (status == AB_SINK_MISSING && !sink->ops->stores_positions)
-		status = prepare(engine, sink, error);
-	if (status == AB_SINK_OK)
-		status = sink->ops->positions(sink->sink, engine->partition_total, &sink->known, error);
-	switch (status) {
+	switch (errand->status) {
 	case AB_SINK_OK:
+		sink->known = errand->positions;
 		sink->fresh = true;
-		set_state(engine, sink, AB_STATE_RUNNING, error);
-		warn(sink);
+		set_state(engine, sink, AB_STATE_RUNNING, errand->error);
+		warn(sink, errand->warnings);
 		return;
 	case AB_SINK_ABSENT:
-		set_state(engine, sink, AB_STATE_ABSENT, error);
+		set_state(engine, sink, AB_STATE_ABSENT, errand->error);
 		return;
 	case AB_SINK_MISSING:
 	case AB_SINK_REFUSED:
-		set_state(engine, sink, AB_STATE_STOPPED, error);
+		set_state(engine, sink, AB_STATE_STOPPED, errand->error);
 		return;
+	}
+}
+
+/* An absent sink shows on its lanes too, so that it could not be tended is only logged. */
+static void take_answer(struct ab_engine *engine, struct ab_engine_sink *sink, int wait_ms)
+{
+	const struct ab_errand *errand = ab_courier_take(&sink->courier, wait_ms);
+
+	if (errand == NULL || errand->number != engine->assignment)
+		return;
+	if (errand->kind == AB_ERRAND_MEET && sink->state == AB_STATE_ABSENT)
+		met(engine, sink, errand);
+	else if (errand->kind == AB_ERRAND_TEND && errand->status != AB_SINK_OK && errand->error[0])
+		ab_log("%s: %s", sink->ops->name, errand->error);
+}
+
+static void ask(struct ab_engine *engine, struct ab_engine_sink *sink, int64_t now_ns)
+{
+	bool meet = sink->state == AB_STATE_ABSENT;
+
+	if (sink->state == AB_STATE_STOPPED || (!meet && sink->ops->tend == NULL) ||
+	    now_ns - sink->asked_ns < PROBE_INTERVAL_NS)
+		return;
+	if (ab_courier_ask(&sink->courier, meet ? AB_ERRAND_MEET : AB_ERRAND_TEND, meet ? &sink->known : NULL,
+			   engine->assignment))
+		sink->asked_ns = now_ns;
+}
+
+void ab_engine_meet_sinks(struct ab_engine *engine)
+{
+	int64_t end_ns = ab_monotonic_ns() + MEET_WAIT_NS;
+
+	for (int s = 0; s < engine->sink_count; s++) {
+		struct ab_engine_sink *sink = &engine->sink[s];
+		if (sink->state == AB_STATE_STOPPED)
+			continue;
+		pthread_mutex_lock(&engine->mutex);
+		sink->state = AB_STATE_ABSENT;
+		snprintf(sink->why, sizeof sink->why, "it has not answered yet");
+		pthread_mutex_unlock(&engine->mutex);
+		sink->asked_ns = 0;
+		take_answer(engine, sink, 0);
+		ask(engine, sink, ab_monotonic_ns());
+	}
+	for (int s = 0; s < engine->sink_count; s++) {
+		int64_t left_ms = (end_ns - ab_monotonic_ns()) / AB_NS_PER_MS;
+		take_answer(engine, &engine->sink[s], left_ms > 0 ? (int)left_ms : 0);
 	}
 }
 
@@ -89,21 +115,9 @@ static void answer_call(struct ab_engine *engine, int s)
 	} else {
 		ab_log("%s: its positions went back (%s): reading again from where it stands", sink->ops->name, error);
 		set_state(engine, sink, AB_STATE_ABSENT, "");
-		sink->probed_ns = 0;
+		sink->asked_ns = 0;
 	}
 	ab_engine_leave(engine, s);
-}
-
-/* What a running sink wants done once a second. An absent one shows on its lanes, so the answer is only logged. */
-static void tend(struct ab_engine_sink *sink, int64_t now_ns)
-{
-	char error[AB_SINK_ERROR_MAX_BYTES] = "";
-
-	if (sink->ops->tend == NULL || now_ns - sink->probed_ns < PROBE_INTERVAL_NS)
-		return;
-	sink->probed_ns = now_ns;
-	if (sink->ops->tend(sink->sink, error) != AB_SINK_OK && error[0])
-		ab_log("%s: %s", sink->ops->name, error);
 }
 
 void ab_engine_tend_sinks(struct ab_engine *engine, int64_t now_ns)
@@ -111,10 +125,8 @@ void ab_engine_tend_sinks(struct ab_engine *engine, int64_t now_ns)
 	for (int s = 0; s < engine->sink_count && engine->assigned; s++) {
 		struct ab_engine_sink *sink = &engine->sink[s];
 		answer_call(engine, s);
-		if (sink->state == AB_STATE_RUNNING)
-			tend(sink, now_ns);
-		else if (sink->state == AB_STATE_ABSENT && now_ns - sink->probed_ns >= PROBE_INTERVAL_NS)
-			ab_engine_meet(engine, sink);
+		take_answer(engine, sink, 0);
+		ask(engine, sink, now_ns);
 		if (sink->state == AB_STATE_RUNNING && sink->fresh)
 			ab_engine_enter(engine, s);
 	}

@@ -214,6 +214,52 @@ static void partitions_metrics(struct ab_text_out *out, struct ab_engine *engine
 	}
 }
 
+static void ledger_line(struct ab_text_out *out, const char *sink, uint16_t p, const char *account, uint64_t records)
+{
+	ab_text_add(out, "anabranch_sink_ledger_records{sink=\"%s\",partition=\"%d\",account=\"%s\"} %" PRIu64 "\n", sink,
+		    p, account, records);
+}
+
+/* Outcomes are read before what was consumed, so that no outcome is ever seen without its record. */
+static void ledger(struct ab_text_out *out, const struct ab_engine *engine, int s, uint16_t p)
+{
+	static const char *const accounts[AB_LEDGER_COUNT] = {
+	    [AB_LEDGER_OPERATION] = "skipped_operation",
+	    [AB_LEDGER_NO_EVENT] = "skipped_no_event",
+	    [AB_LEDGER_KNOWN] = "skipped_known",
+	};
+	const struct ab_delivery_sink *delivery = &engine->sink[s].delivery;
+	const ab_count *its = engine->worker[p % engine->worker_count].sink[s].ledger[p];
+	const char *name = engine->sink[s].ops->name;
+	uint64_t acked = ab_count_get(&delivery->acked[p]);
+	uint64_t dead = ab_count_get(&delivery->dead[p]) + ab_count_get(&its[AB_LEDGER_DEAD]);
+	uint64_t settled = acked + dead;
+
+	ledger_line(out, name, p, "acked", acked);
+	ledger_line(out, name, p, "dead", dead);
+	for (int account = AB_LEDGER_OPERATION; account < AB_LEDGER_COUNT; account++) {
+		uint64_t records = ab_count_get(&its[account]);
+		settled += records;
+		ledger_line(out, name, p, accounts[account], records);
+	}
+	atomic_thread_fence(memory_order_acquire); /* [L1] */
+	uint64_t consumed = ab_count_get(&its[AB_LEDGER_CONSUMED]);
+	ledger_line(out, name, p, "consumed", consumed);
+	ab_text_add(out, "anabranch_sink_ledger_records{sink=\"%s\",partition=\"%d\",account=\"in_flight\"} %" PRId64 "\n", name,
+		    p, (int64_t)(consumed - settled));
+}
+
+static void ledgers(struct ab_text_out *out, const struct ab_engine *engine)
+{
+	help(out, "sink_ledger_records", "gauge",
+	     "What became of a partition's records, each once, since the sink last began: consumed = acked + dead + skipped "
+	     "+ in_flight.");
+	for (int s = 0; s < engine->sink_count; s++) {
+		for (int i = 0; i < engine->partition_count && engine->sink[s].state != AB_STATE_ABSENT; i++)
+			ledger(out, engine, s, engine->partition[i]);
+	}
+}
+
 struct sink_metric {
 	const char *name, *type, *label, *help;
 	size_t at;
@@ -307,6 +353,7 @@ char *ab_engine_view_metrics(void *arg, size_t *len, int *http_status)
 	if (engine->member != NULL)
 		partitions_metrics(&out, engine);
 	sinks_metrics(&out, engine);
+	ledgers(&out, engine);
 	help(&out, "freshness_seconds", "histogram", "From a row's commit in PostgreSQL to acknowledged by the sink.");
 	histogram(&out, engine, "freshness_seconds", offsetof(struct ab_lane_counts, freshness));
 	help(&out, "sink_request_duration_seconds", "histogram", "From a request sent to its answer.");

@@ -102,6 +102,18 @@ void ab_worker_set_reader(struct ab_worker *worker, int r, struct ab_source *sou
 	memcpy(worker->reader[r].next, start, sizeof worker->reader[r].next);
 }
 
+void ab_worker_begin(struct ab_worker *worker, int s)
+{
+	struct ab_worker_sink *sink = &worker->sink[s];
+
+	for (int i = 0; i < worker->partition_count; i++) {
+		uint16_t p = worker->partition[i];
+		sink->consumed[p] = sink->through[p] = ab_worker_given(worker, s, p);
+		for (int l = 0; l < AB_LEDGER_COUNT; l++)
+			ab_count_set(&sink->ledger[p][l], 0);
+	}
+}
+
 int64_t ab_worker_given(const struct ab_worker *worker, int s, uint16_t p)
 {
 	const struct ab_worker_sink *sink = &worker->sink[s];

@@ -34,6 +34,17 @@
  * to cost anything. */
 #define AB_COVER_INTERVAL_NS (50 * INT64_C(1000000))
 
+/* What became of the records of one partition for one sink, each counted once however often it is read, since the sink
+ * last began (core/engine.h): consumed = skipped + dead + handed over to its lanes, or on the way there. */
+enum ab_ledger {
+	AB_LEDGER_CONSUMED,
+	AB_LEDGER_DEAD,			/* went to the dead letters before any lane saw it */
+	AB_LEDGER_OPERATION,		/* skipped: its operation means nothing to the sink */
+	AB_LEDGER_NO_EVENT,		/* skipped: a tombstone, or no row change */
+	AB_LEDGER_KNOWN,		/* skipped: the sink had it before it began */
+	AB_LEDGER_COUNT,
+};
+
 /* A sink as a worker sees it. */
 struct ab_worker_sink {
 	const struct ab_sink_ops *ops;
@@ -46,6 +57,9 @@ struct ab_worker_sink {
 	struct ab_link link[AB_LANES_MAX];
 	const ab_count *busy[AB_LANES_MAX];	/* the lane's requests under way; NULL: not known */
 	ab_count events, skipped, rejected;
+	int64_t consumed[AB_PARTITIONS_MAX];	/* below it a record was consumed… */
+	int64_t through[AB_PARTITIONS_MAX];	/* …and its outcome noted, or handed over */
+	ab_count ledger[AB_PARTITIONS_MAX][AB_LEDGER_COUNT];
 
 	struct ab_starve starve;
 	_Atomic bool starving;		/* worker to control: this sink should leave the shared reader [W3] */
@@ -144,6 +158,9 @@ void ab_worker_clear_reader(struct ab_worker *worker, int r);
 /* Standing still. Sink s reads by its own reader from what its lanes were given on (start[p], filled in here), or, with
  * source NULL, not at all. The shared reader goes on where it is. */
 void ab_worker_part(struct ab_worker *worker, int s, struct ab_source *source, int64_t *start);
+
+/* Standing still. Sink s begins: all its links are empty, and covered[p] is what its lanes have. */
+void ab_worker_begin(struct ab_worker *worker, int s);
 
 /* Standing still. Hands over what can be, drops the rest: before readers are cleared. */
 void ab_worker_leave(struct ab_worker *worker);

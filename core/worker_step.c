@@ -202,10 +202,16 @@ static struct ab_chunk *room_in(struct ab_worker *worker, struct ab_worker_sink 
 	return chunk;
 }
 
+/* Where an event goes for one sink. */
+struct place {
+	struct ab_link *link;
+	struct ab_chunk *chunk;
+};
+
 /* Room for the event in every sink of the reader, or in none: what is sealed here covers only what came before. Notes
  * which lanes have none. */
-static bool make_room(struct ab_worker *worker, int r, const struct ab_event *event, size_t room,
-		      struct ab_chunk **chunk, int64_t now_ns)
+static bool make_room(struct ab_worker *worker, int r, const struct ab_event *event, size_t room, struct place *place,
+		      int64_t now_ns)
 {
 	bool all = true;
 
@@ -214,10 +220,10 @@ static bool make_room(struct ab_worker *worker, int r, const struct ab_event *ev
 		if (sink->reader != r)
 			continue;
 		struct ab_link *link = &sink->link[ab_route_lane(event, sink->key, sink->lanes)];
-		chunk[s] = room_in(worker, sink, link, room, now_ns);
-		if (chunk[s] == NULL && link->open == NULL)
+		place[s] = (struct place){link, room_in(worker, sink, link, room, now_ns)};
+		if (place[s].chunk == NULL && link->open == NULL)
 			worker->reader[r].blocked[s] = link;
-		all = all && chunk[s] != NULL;
+		all = all && place[s].chunk != NULL;
 	}
 	return all;
 }
@@ -251,9 +257,47 @@ static void send_letter(struct ab_worker *worker, const char *sink, const struct
 	}
 }
 
-static void encode(struct ab_worker *worker, struct ab_worker_sink *sink, struct ab_chunk *chunk,
+/* Each record is consumed once, when a reader of the sink takes it up for the first time… */
+static void consume(struct ab_worker *worker, int r, const struct ab_source_record *record)
+{
+	for (int s = 0; s < worker->sink_count; s++) {
+		struct ab_worker_sink *sink = &worker->sink[s];
+		if (sink->reader != r || record->offset < sink->consumed[record->partition])
+			continue;
+		ab_count_add(&sink->ledger[record->partition][AB_LEDGER_CONSUMED], 1);
+		sink->consumed[record->partition] = record->offset + 1;
+	}
+}
+
+/* …and what became of it is noted once, when it is through for the first time. Release [L1]: whoever reads an outcome
+ * finds its record consumed. */
+static void note(struct ab_worker_sink *sink, const struct ab_source_record *record, enum ab_ledger what)
+{
+	if (record->offset < sink->through[record->partition])
+		return;
+	atomic_thread_fence(memory_order_release);
+	ab_count_add(&sink->ledger[record->partition][what], 1);
+}
+
+static void go_through(struct ab_worker *worker, int r, const struct ab_source_record *record)
+{
+	for (int s = 0; s < worker->sink_count; s++) {
+		struct ab_worker_sink *sink = &worker->sink[s];
+		if (sink->reader == r && record->offset >= sink->through[record->partition])
+			sink->through[record->partition] = record->offset + 1;
+	}
+}
+
+static void encode(struct ab_worker *worker, struct ab_worker_sink *sink, const struct place *place,
 		   const struct ab_event *event, const struct ab_source_record *record)
 {
+	struct ab_chunk *chunk = place->chunk;
+
+	if (event->offset < place->link->covered[event->partition]) { /* given before: the lane would drop it */
+		ab_count_add(&place->link->repeated, 1);
+		note(sink, record, AB_LEDGER_KNOWN);
+		return;
+	}
 	struct ab_record *to = ab_link_record(chunk);
 	size_t room = AB_CHUNK_BYTES - chunk->used_bytes - sizeof *to, len = 0;
 	const char *reason = NULL;
@@ -271,9 +315,11 @@ static void encode(struct ab_worker *worker, struct ab_worker_sink *sink, struct
 		return;
 	case AB_ENCODE_SKIPPED:
 		ab_count_add(&sink->skipped, 1);
+		note(sink, record, AB_LEDGER_OPERATION);
 		return;
 	case AB_ENCODE_REJECTED:
 		ab_count_add(&sink->rejected, 1);
+		note(sink, record, AB_LEDGER_DEAD);
 		send_letter(worker, sink->ops->name, record, "encode", reason);
 		return;
 	}
@@ -284,8 +330,10 @@ static void reject(struct ab_worker *worker, int r, const struct ab_source_recor
 {
 	ab_count_add(&worker->counts.rejected[reason->code], 1);
 	for (int s = 0; s < worker->sink_count; s++) {
-		if (worker->sink[s].reader == r)
-			ab_count_add(&worker->sink[s].rejected, 1);
+		if (worker->sink[s].reader != r)
+			continue;
+		ab_count_add(&worker->sink[s].rejected, 1);
+		note(&worker->sink[s], record, AB_LEDGER_DEAD);
 	}
 	/* Whoever reads it: nobody can. */
 	send_letter(worker, "all", record, ab_reject_name(reason->code), reason->text);
@@ -294,7 +342,7 @@ static void reject(struct ab_worker *worker, int r, const struct ab_source_recor
 static enum ab_step process_event(struct ab_worker *worker, int r, struct ab_event *event,
 				  const struct ab_source_record *record, int64_t now_ns)
 {
-	struct ab_chunk *chunk[AB_SINKS_MAX] = {0};
+	struct place place[AB_SINKS_MAX];
 	size_t room = room_for(event);
 
 	if (room > AB_RECORD_ENCODED_MAX_BYTES) {
@@ -306,22 +354,24 @@ static enum ab_step process_event(struct ab_worker *worker, int r, struct ab_eve
 	}
 	if (enrich(worker, &worker->reader[r], event, now_ns) == AB_STEP_BLOCKED)
 		return AB_STEP_BLOCKED;
-	if (!make_room(worker, r, event, room, chunk, now_ns))
+	if (!make_room(worker, r, event, room, place, now_ns))
 		return AB_STEP_BLOCKED;
 	for (int s = 0; s < worker->sink_count; s++) {
 		if (worker->sink[s].reader == r)
-			encode(worker, &worker->sink[s], chunk[s], event, record);
+			encode(worker, &worker->sink[s], &place[s], event, record);
 	}
 	ab_count_add(&worker->counts.op[event->op], 1);
 	return AB_STEP_DONE;
 }
 
-static void skip(struct ab_worker *worker, int r, ab_count *count)
+static void skip(struct ab_worker *worker, int r, const struct ab_source_record *record, ab_count *count)
 {
 	ab_count_add(count, 1);
 	for (int s = 0; s < worker->sink_count; s++) {
-		if (worker->sink[s].reader == r)
-			ab_count_add(&worker->sink[s].skipped, 1);
+		if (worker->sink[s].reader != r)
+			continue;
+		ab_count_add(&worker->sink[s].skipped, 1);
+		note(&worker->sink[s], record, AB_LEDGER_NO_EVENT);
 	}
 }
 
@@ -332,10 +382,10 @@ static enum ab_step process_data(struct ab_worker *worker, int r, int i, struct 
 	case AB_DECODE_EVENT:
 		return process_event(worker, r, &worker->event[i], record, now_ns);
 	case AB_DECODE_TOMBSTONE:
-		skip(worker, r, &worker->counts.tombstones);
+		skip(worker, r, record, &worker->counts.tombstones);
 		return AB_STEP_DONE;
 	case AB_DECODE_OTHER:
-		skip(worker, r, &worker->counts.other);
+		skip(worker, r, record, &worker->counts.other);
 		return AB_STEP_DONE;
 	case AB_DECODE_REJECTED:
 		reject(worker, r, record, &worker->reason[i]);
@@ -380,9 +430,11 @@ static enum ab_step process(struct ab_worker *worker, int r, int i, struct ab_so
 			trouble(&worker->reader[r], AB_TROUBLE_BACK, record);
 			return AB_STEP_BLOCKED;
 		}
+		consume(worker, r, record);
 		step = process_data(worker, r, i, record, now_ns);
 		if (step != AB_STEP_DONE)
 			return step;
+		go_through(worker, r, record);
 		ab_count_add(&worker->counts.records, 1);
 		ab_count_add(&worker->counts.bytes, record->value_len);
 		if (r == 0)

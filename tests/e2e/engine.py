@@ -165,6 +165,7 @@ class Engine:
             last = self.last = found
             try:
                 found.group_offset_is_a_floor()
+                found.ledgers_hold()
             except AssertionError as error:
                 self.violations.append(str(error))
         if last is not None:

@@ -188,6 +188,9 @@ class Lab:
         records = self.settle(engine, sinks, seconds)
         found = engine.metrics()
         found.group_offset_is_a_floor()
+        found.ledgers_hold()
+        if sinks is None:
+            found.nothing_is_in_flight()
         if engine.starts == 1:
             found.nothing_is_unaccounted(len(records))
         assert not engine.violations, engine.violations[:3]

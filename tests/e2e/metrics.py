@@ -5,6 +5,9 @@ import urllib.request
 from collections.abc import Iterator
 
 LINE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
+# What lanes and links of one sink can hold at the default settings: 4 lanes, 4 chunks of 64 KiB of records of 70 bytes
+# and more each, and two batches of 10,000.
+IN_FLIGHT_MOST = 150_000
 LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -48,6 +51,27 @@ class Metrics:
                 position = positions.get(partition, -1)
                 if position >= 0 and committed >= 0:
                     assert committed <= position, f"{sink} is at {position} in {partition}, the group at {committed}"
+
+    def ledgers(self) -> Iterator[tuple[str, str, dict[str, float]]]:
+        """Of each sink and partition: what became of its records, each counted once."""
+        found: dict[tuple[str, str], dict[str, float]] = {}
+        for labels, value in self.each("sink_ledger_records"):
+            found.setdefault((labels["sink"], labels["partition"]), {})[labels["account"]] = value
+        for (sink, partition), accounts in found.items():
+            yield sink, partition, accounts
+
+    def ledgers_hold(self) -> None:
+        """At any time: consumed = acked + dead + skipped + in flight, and no more is in flight than buffers can hold."""
+        for sink, partition, accounts in self.ledgers():
+            settled = sum(v for name, v in accounts.items() if name not in ("consumed", "in_flight"))
+            where = f"{sink}, partition {partition}: {accounts}"
+            assert accounts["consumed"] == settled + accounts["in_flight"], where
+            assert 0 <= accounts["in_flight"] <= IN_FLIGHT_MOST, where
+
+    def nothing_is_in_flight(self) -> None:
+        """At rest: every record consumed has its outcome, in each partition of each sink."""
+        for sink, partition, accounts in self.ledgers():
+            assert accounts["in_flight"] == 0, f"{sink}, partition {partition}: {accounts}"
 
     def nothing_is_unaccounted(self, records: int) -> None:
         """At rest, in a first life that has read every record once: each has its outcome at each sink."""
