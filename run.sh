@@ -5,6 +5,7 @@
 #   ./run.sh status                one line per service; names a dead one and the command that restarts only it
 #   ./run.sh logs engine           follow a log (without a name: all of them)
 #   ./run.sh test                  health and row counts of every part
+#   ./run.sh verify                compare PostgreSQL, Kafka and every sink (docs/VERIFY.md); takes verify's options
 #   ./run.sh stop                  stop everything; data stay
 #
 #   start [--resetdb] [-y]         --resetdb empties database, topics, positions and all sinks together, after asking
@@ -186,6 +187,16 @@ test_all() {
 	return $failed
 }
 
+# Every sink against the log; the exit code is verify's own.
+verify() {
+	if uses_docker; then
+		docker_compose exec engine anabranch verify "$@"
+	else
+		[[ -x build/release/anabranch ]] || die "build/release/anabranch is not there. What to do: ./run.sh build"
+		build/release/anabranch verify -e "$AB_ENV_FILE" "$@"
+	fi
+}
+
 # --- containers ----------------------------------------------------------------------------------------------------
 
 docker_compose() {
@@ -258,7 +269,7 @@ main() {
 	stop | status | build | test) (($# == 0)) || usage_error "$verb takes nothing" ;;
 	esac
 	case $verb in
-	start | logs | clean) "$verb" "$@" ;;
+	start | logs | clean | verify) "$verb" "$@" ;;
 	stop | status | build) "$verb" ;;
 	restart)
 		stop

@@ -11,17 +11,19 @@
 #include "core/format.h"
 #include "core/nearest.h"
 
-enum { OPT_FORMAT = 256, OPT_SHOW_ORIGIN, OPT_DOC, OPT_FROM };
+enum { OPT_FORMAT = 256, OPT_SHOW_ORIGIN, OPT_DOC, OPT_FROM, OPT_SINK, OPT_SINCE, OPT_EXAMPLES };
 
 #define BIT(command) (1u << (command))
-#define LOADS (BIT(AB_CLI_RUN) | BIT(AB_CLI_CHECK) | BIT(AB_CLI_CONFIG) | BIT(AB_CLI_INIT))
+#define LOADS (BIT(AB_CLI_RUN) | BIT(AB_CLI_CHECK) | BIT(AB_CLI_CONFIG) | BIT(AB_CLI_INIT) | BIT(AB_CLI_VERIFY))
+
+#define FORMATS (BIT(AB_CLI_CHECK) | BIT(AB_CLI_CONFIG) | BIT(AB_CLI_VERSION) | BIT(AB_CLI_VERIFY))
 
 static const struct {
 	const char *name;
 	enum ab_cli_command command;
 } commands[] = {
 	{"run", AB_CLI_RUN},	   {"check", AB_CLI_CHECK}, {"config", AB_CLI_CONFIG},
-	{"init", AB_CLI_INIT},	   {"version", AB_CLI_VERSION}, {"help", AB_CLI_HELP},
+	{"init", AB_CLI_INIT},	   {"verify", AB_CLI_VERIFY}, {"version", AB_CLI_VERSION}, {"help", AB_CLI_HELP},
 };
 
 /* Every option, and the commands it belongs to. */
@@ -32,10 +34,13 @@ static const struct {
 } options[] = {
 	{"env-file", 'e', required_argument, LOADS},
 	{"set", 's', required_argument, LOADS},
-	{"format", OPT_FORMAT, required_argument, BIT(AB_CLI_CHECK) | BIT(AB_CLI_CONFIG) | BIT(AB_CLI_VERSION)},
+	{"format", OPT_FORMAT, required_argument, FORMATS},
 	{"show-origin", OPT_SHOW_ORIGIN, no_argument, BIT(AB_CLI_CONFIG)},
 	{"doc", OPT_DOC, required_argument, BIT(AB_CLI_CONFIG)},
 	{"from", OPT_FROM, required_argument, BIT(AB_CLI_INIT)},
+	{"sink", OPT_SINK, required_argument, BIT(AB_CLI_VERIFY)},
+	{"since", OPT_SINCE, required_argument, BIT(AB_CLI_VERIFY)},
+	{"examples", OPT_EXAMPLES, required_argument, BIT(AB_CLI_VERIFY)},
 	{"yes", 'y', no_argument, BIT(AB_CLI_INIT)},
 	{"help", 'h', no_argument, ~0u},
 	{"version", 'V', no_argument, ~0u},
@@ -70,13 +75,13 @@ static enum ab_cli_result unknown_command(struct ab_cli *cli, const char *word)
 
 	for (size_t i = 0; i < AB_COUNT(commands); i++)
 		names[i] = commands[i].name;
-	return unknown(cli, "command", word, names, AB_COUNT(commands), "there are run, check, config, init, version");
+	return unknown(cli, "command", word, names, AB_COUNT(commands), "there are run, check, config, init, verify, version");
 }
 
 static enum ab_cli_result misplaced(struct ab_cli *cli, const char *option)
 {
 	if (cli->command == AB_CLI_NONE)
-		return usage(cli, "a command comes first: run, check, config, init, version or help");
+		return usage(cli, "a command comes first: run, check, config, init, verify, version or help");
 	return usage(cli, "%.60s does not belong to this command: anabranch help lists what does", option);
 }
 
@@ -153,6 +158,16 @@ static enum ab_cli_result take_from(struct ab_cli *cli, const char *word)
 		     word, near ? "did you mean " : "", near ? near : "", near ? "? I " : "");
 }
 
+static enum ab_cli_result take_examples(struct ab_cli *cli, const char *word)
+{
+	size_t len = strlen(word);
+
+	if (len == 0 || len > 3 || strspn(word, "0123456789") != len)
+		return usage(cli, "--examples %.60s: want a number from 0 to 100", word);
+	cli->examples = (int)strtol(word, NULL, 10);
+	return cli->examples <= 100 ? AB_CLI_OK : usage(cli, "--examples %s: at most 100", word);
+}
+
 static enum ab_cli_result take(struct ab_cli *cli, int option, char *argument)
 {
 	switch (option) {
@@ -177,6 +192,14 @@ static enum ab_cli_result take(struct ab_cli *cli, int option, char *argument)
 		return take_doc(cli, argument);
 	case OPT_FROM:
 		return take_from(cli, argument);
+	case OPT_SINK:
+		cli->sink = argument;
+		return AB_CLI_OK;
+	case OPT_SINCE:
+		cli->since = argument;
+		return AB_CLI_OK;
+	case OPT_EXAMPLES:
+		return take_examples(cli, argument);
 	default:
 		AB_ASSERT(option == 'y');
 		cli->yes = true;
@@ -243,7 +266,7 @@ enum ab_cli_result ab_cli_parse(struct ab_cli *cli, int argc, char **argv)
 {
 	enum ab_cli_result result;
 
-	*cli = (struct ab_cli){0};
+	*cli = (struct ab_cli){.examples = -1};
 	if (argc < 2)
 		return AB_CLI_OK;
 	for (size_t i = 0; i < AB_COUNT(commands); i++) {
@@ -255,7 +278,7 @@ enum ab_cli_result ab_cli_parse(struct ab_cli *cli, int argc, char **argv)
 	if (cli->command == AB_CLI_NONE) {
 		result = take_options(cli, argc, argv);
 		if (result == AB_CLI_OK && cli->command == AB_CLI_NONE)
-			return usage(cli, "a command comes first: run, check, config, init, version or help");
+			return usage(cli, "a command comes first: run, check, config, init, verify, version or help");
 		return result;
 	}
 	if (cli->command == AB_CLI_CONFIG)

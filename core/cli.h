@@ -1,6 +1,6 @@
 /* core/cli.h — what somebody typed, as a struct; nothing is done here.
  *
- *     anabranch [COMMAND] [options]      run  check  config  init  version  help
+ *     anabranch [COMMAND] [options]      run  check  config  init  verify  version  help
  *
  * Threads: main, at start. Memory: pointers into argv, and fixed arrays.
  */
@@ -19,6 +19,7 @@ enum ab_cli_command {
 	AB_CLI_CHECK,
 	AB_CLI_CONFIG,
 	AB_CLI_INIT,
+	AB_CLI_VERIFY,
 	AB_CLI_VERSION,
 	AB_CLI_HELP,		/* topic says about what */
 };
@@ -36,6 +37,9 @@ struct ab_cli {
 	enum ab_cli_doc doc;			/* config */
 	const char *from;			/* init: "earliest", "latest", "group:NAME", a time; NULL: not given */
 	bool yes;				/* init: -y, ask nothing */
+	const char *sink;			/* verify: names with commas between; NULL: not given */
+	const char *since;			/* verify: a time; NULL: not given */
+	int examples;				/* verify: -1: not given */
 	const char *topic;			/* help; NULL: all of it */
 	char error[256];			/* what is wrong, with the nearest word, without a line end */
 };

@@ -10,21 +10,23 @@ static const char overview[] =
 	"  anabranch init -e my.env            creates tables, templates, topics and positions; once\n"
 	"  anabranch run -e my.env             delivers until it is told to stop (SIGTERM, Ctrl-C)\n"
 	"  anabranch run -s REDIS_PORT=6380    .env of this directory, with one setting changed\n"
+	"  anabranch verify -e my.env          is everything that Kafka holds in every sink, once and right?\n"
 	"\n"
 	"Commands\n"
 	"  run        deliver events from Kafka to the sinks\n"
 	"  check      look at the settings, say everything that is wrong, start nothing\n"
 	"  config     print the settings in force, or the documents made from their table\n"
 	"  init       create what run needs and will never create by itself\n"
+	"  verify     compare PostgreSQL, Kafka and every sink; say what is lost, doubled or different\n"
 	"  version    print the versions of this program and of its libraries\n"
 	"  help       this, or help about one topic\n"
 	"\n"
-	"Options of run, check, config and init\n"
+	"Options of run, check, config, init and verify\n"
 	"  -e, --env-file FILE   settings; without it .env of this directory, where there is one\n"
 	"  -s, --set KEY=VALUE   one setting, above file and environment; may be repeated\n"
 	"  -h, --help            help about the command\n"
 	"\n"
-	"Topics: run check config init version settings exit-codes\n";
+	"Topics: run check config init verify version settings exit-codes\n";
 
 static const char run_text[] =
 	"Examples\n"
@@ -75,6 +77,24 @@ static const char init_text[] =
 	"zone), or milliseconds since 1970; the first record at or after it is the first to be delivered. -y asks\n"
 	"nothing.\n";
 
+static const char verify_text[] =
+	"Examples\n"
+	"  anabranch verify -e my.env                                everything, the engine running or not\n"
+	"  anabranch verify -e my.env --sink redis,elasticsearch     only these\n"
+	"  anabranch verify -e my.env --since 2026-01-31T12:00:00Z   what Kafka got from then on\n"
+	"  anabranch verify -e my.env --format json | jq .sinks\n"
+	"\n"
+	"anabranch verify [-e FILE] [-s KEY=VALUE]... [--sink NAME,...] [--since TIME] [--examples N]\n"
+	"                 [--format text|json]\n"
+	"\n"
+	"Reads PostgreSQL, Kafka (as a consumer that commits nothing) and every sink, and prints for each what was\n"
+	"expected and present, and what is lost, duplicated or differing, with ranges of offsets and N examples (5)\n"
+	"of each. It shares no decoder and no encoder with the engine. While the engine runs, Redis is compared as\n"
+	"of the positions of one instant, the others up to the committed positions; the rest counts as in flight.\n"
+	"NAME is postgres, redis, bigquery or elasticsearch; without --sink PostgreSQL and all of SINKS.\n"
+	"Exit code: 0 when all agree, 1 when something does not, 69 when something cannot be reached. Doubled rows\n"
+	"of BigQuery are told and agree: the table is at least once, the view is exact. docs/VERIFY.md says more.\n";
+
 static const char version_text[] =
 	"anabranch version [--format text|json]\n"
 	"\n"
@@ -99,10 +119,11 @@ static const struct {
 	const char *topic, *text;
 } pages[] = {
 	{"run", run_text},     {"check", check_text},	  {"config", config_text},
-	{"init", init_text},   {"version", version_text}, {"exit-codes", exit_text},
+	{"init", init_text},   {"verify", verify_text},	  {"version", version_text},
+	{"exit-codes", exit_text},
 };
 
-const char *const ab_cli_topics[] = {"run", "check", "config", "init", "version", "settings", "exit-codes"};
+const char *const ab_cli_topics[] = {"run", "check", "config", "init", "verify", "version", "settings", "exit-codes"};
 const size_t ab_cli_topic_count = AB_COUNT(ab_cli_topics);
 
 bool ab_cli_help(const char *topic, FILE *to)

@@ -19,19 +19,9 @@
 #include "core/content.h"
 #include "core/courier.h"
 #include "core/delivery.h"
+#include "core/exit.h"
 #include "core/readers.h"
 #include "core/worker.h"
-
-/* sysexits, and what research on comparable tools made users expect. */
-enum ab_exit {
-	AB_EXIT_OK = 0,
-	AB_EXIT_PROBLEMS = 1,
-	AB_EXIT_USAGE = 64,
-	AB_EXIT_DATA = 65,		/* records are gone that were not delivered */
-	AB_EXIT_UNAVAILABLE = 69,
-	AB_EXIT_BUG = 70,
-	AB_EXIT_CONFIG = 78,
-};
 
 enum ab_sink_state { AB_STATE_ABSENT, AB_STATE_RUNNING, AB_STATE_STOPPED };
 

@@ -13,6 +13,7 @@
 #include "core/init.h"
 #include "core/memory_bound.h"
 #include "core/version.h"
+#include "monitor/verify.h"
 
 static struct ab_config config;
 static struct ab_config_problems problems;
@@ -71,6 +72,19 @@ static int show(const struct ab_cli *cli)
 	return AB_EXIT_OK;
 }
 
+static int verify(const struct ab_cli *cli)
+{
+	const struct ab_verify_options options = {
+	    .sinks = cli->sink,
+	    .since = cli->since,
+	    .examples = cli->examples >= 0 ? cli->examples : AB_VERIFY_EXAMPLES_DEFAULT,
+	    .json = cli->format == AB_CLI_JSON,
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	return ab_verify_run(&config, &options);
+}
+
 /* The commands that look at a configuration; all but check and --doc need a valid one. */
 static int configured(const struct ab_cli *cli)
 {
@@ -91,6 +105,8 @@ static int configured(const struct ab_cli *cli)
 		return show(cli);
 	if (cli->command == AB_CLI_INIT)
 		return ab_init_run(&config, cli->from ? cli->from : "earliest", cli->yes);
+	if (cli->command == AB_CLI_VERIFY)
+		return verify(cli);
 	catch_signals();
 	return ab_engine_run(&config);
 }

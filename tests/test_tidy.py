@@ -11,6 +11,8 @@ BREACHES = {
     "io/conn.c": ('/* io/conn.c — x */\n#include "core/cache.h"\n', "io must not include core/cache.h"),
     "sinks/redis.c": ('/* sinks/redis.c — x */\n#include "core/decode.h"\n', "sinks must not include core/decode.h"),
     "loadgen/a.c": ('/* loadgen/a.c — x */\n#include "core/format.h"\n', "loadgen must not include core/format.h"),
+    "monitor/verify_a.c": ('/* monitor/verify_a.c — x */\n#include "core/decode.h"\n', "verify must not include core/decode.h"),
+    "monitor/verify_b.c": ('/* monitor/verify_b.c — x */\n#include "core/format.h"\n', "verify must not include core/format.h"),
     "core/new.c": ("/* core/new.c — x */\n", "belongs to no layer"),
     "io/open.c": ("int a;\n", "open with"),
     "io/long.c": ("/* io/long.c — x */\nvoid f(void)\n{\n" + "\tg();\n" * 80 + "}\n", "a function of"),

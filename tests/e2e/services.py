@@ -111,6 +111,14 @@ class Postgres:
             cursor = connection.execute(sql, parameters)
             return cursor.fetchall() if cursor.description else []
 
+    def run_unseen(self, sql: str) -> None:
+        """A change that Debezium is not told of."""
+        self.run("ALTER PUBLICATION dbz_publication DROP TABLE engagement_events")
+        try:
+            self.run(sql)
+        finally:
+            self.run("ALTER PUBLICATION dbz_publication ADD TABLE engagement_events")
+
     def contents(self) -> oracle.Contents:
         rows = self.run("SELECT id::text, content_type, length_seconds FROM content")
         return {row[0]: (oracle.Content(row[1], row[2]),) for row in rows}
@@ -137,6 +145,12 @@ class Kafka:
             except Exception as error:  # noqa: BLE001 - a topic that is not there is as good as deleted
                 if "UNKNOWN_TOPIC" not in str(error):
                     raise
+
+    def truncate(self, topic: str) -> None:
+        """Removes all records, as retention does."""
+        ends = [TopicPartition(topic, p, end) for p, end in self.ends(topic).items()]
+        for future in self.admin.delete_records(ends).values():
+            future.result(30)
 
     def reader(self, isolation: str) -> Consumer:
         return Consumer({
