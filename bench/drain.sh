@@ -57,9 +57,8 @@ write_settings() {
 fill() {
 	kafka_tool org.apache.kafka.tools.TopicCommand --bootstrap-server "127.0.0.1:$KAFKA_PORT" --create \
 		--topic "$NAME.events" --partitions 4 > /dev/null
-	"$BUILD/anabranch-loadgen" run -e "$WORK/env" --seed-contents "$CONTENTS" --count 0 --quiet > /dev/null
-	"$BUILD/bench/prefill" --brokers "127.0.0.1:$KAFKA_PORT" --topic "$NAME.events" --count "$RECORDS" \
-		--contents "$CONTENTS" --event-ts now,1000 --quiet
+	"$BUILD/anabranch-loadgen" run -e "$WORK/env" --target kafka --seed-contents "$CONTENTS" --rate max --count "$RECORDS" \
+		--event-ts now,1000 --quiet > /dev/null
 	redis-cli -p "$REDIS_PORT" FLUSHALL > /dev/null
 	"$BUILD/anabranch" init -e "$WORK/env" > /dev/null
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/json.h"
+#include "loadgen/changes.h"
 #include "loadgen/content.h"
 
 #define SEED 7
@@ -36,26 +37,26 @@ static void add(struct ab_bench_messages *messages, const char *bytes, size_t le
 	messages->mean_bytes += ((double)len - messages->mean_bytes) / messages->count;
 }
 
-void ab_bench_messages_make(struct ab_bench_messages *messages, enum ab_debezium_shape shape, enum ab_bench_mix mix,
-			    uint32_t count)
+void ab_bench_messages_make(struct ab_bench_messages *messages, enum ab_shape shape, enum ab_bench_mix mix, uint32_t count)
 {
-	const struct ab_changes_plan plan = {
-	    .seed = SEED,
-	    .count = count,
-	    .contents = AB_BENCH_CONTENTS,
-	    .update_percent = mix == AB_BENCH_MIXED ? 5 : 0,
-	    .delete_percent = mix == AB_BENCH_MIXED ? 1 : 0,
-	    .first_event_us = FIRST_EVENT_US,
-	    .step_us = STEP_US + 1,	/* no two with the same fraction */
-	};
-	struct ab_changes *changes = ab_changes_create(&plan);
-	struct ab_change change;
-	char value[AB_DEBEZIUM_VALUE_MAX_BYTES];
+	static const uint8_t mixed[AB_MIX_KINDS] = {94, 5, 1}, inserts[AB_MIX_KINDS] = {100, 0, 0};
+	const struct ab_gen_source source = {.seed = SEED, .contents = AB_BENCH_CONTENTS};
+	struct ab_changes changes;
+	struct ab_mix operations;
+	char value[AB_DEBEZIUM_VALUE_MAX_BYTES(AB_GEN_PAYLOAD_PLAIN_BYTES)];
 
 	take(messages, count, 2048);
-	while (ab_changes_next(changes, &change) == AB_CHANGES_ONE)
-		add(messages, value, ab_debezium_value(&change, shape, value));
-	ab_changes_destroy(changes);
+	ab_mix_open(&operations, SEED, mix == AB_BENCH_MIXED ? mixed : inserts);
+	ab_changes_open(&changes, &source, 1, FIRST_EVENT_US, STEP_US + 1);	/* no two with the same fraction */
+	for (uint32_t i = 0; i < count; i++) {
+		struct ab_change change;
+		ab_mix_begin_batch(&operations);
+		struct ab_mix_operation operation = ab_mix_next(&operations);
+		ab_changes_make(&changes, &operation, NULL, 0, &change);
+		add(messages, value, ab_debezium_value(&change, shape, value, sizeof value));
+	}
+	ab_changes_close(&changes);
+	ab_mix_close(&operations);
 }
 
 void ab_bench_messages_golden(struct ab_bench_messages *messages, const char *folder, uint32_t times)

@@ -1,4 +1,4 @@
-/* bench/messages.h — the messages that benches decode: made by bench/debezium.c, or recorded (tests/golden).
+/* bench/messages.h — the messages that benches decode: made by loadgen/debezium.c, or recorded (tests/golden).
  *
  * They lie one behind another like the records of one Kafka response, with what a record has around its value between
  * them, so that what is read behind a value is the next record.
@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "bench/debezium.h"
+#include "loadgen/debezium.h"
 #include "core/cache.h"
 
 /* Contents that events point to; the contract's CONTENT_ROWS. */
@@ -27,7 +27,7 @@ enum ab_bench_mix {
 	AB_BENCH_MIXED,		/* five updates and one delete in a hundred */
 };
 
-void ab_bench_messages_make(struct ab_bench_messages *messages, enum ab_debezium_shape shape, enum ab_bench_mix mix,
+void ab_bench_messages_make(struct ab_bench_messages *messages, enum ab_shape shape, enum ab_bench_mix mix,
 			    uint32_t count);
 
 /* Every engagement_events.*.json below tests/golden/FOLDER that is smaller than 64 KiB, repeated `times`. */

@@ -277,7 +277,7 @@ static struct path *path_new(bool wrapped, bool reference, uint32_t count)
 	path->wrapped = wrapped;
 	path->reference = reference;
 	ab_config_defaults(&path->config);
-	ab_bench_messages_make(&path->messages, wrapped ? AB_DEBEZIUM_WRAPPED : AB_DEBEZIUM_BARE, AB_BENCH_INSERTS, count);
+	ab_bench_messages_make(&path->messages, wrapped ? AB_SHAPE_UNWRAPPED_SCHEMA : AB_SHAPE_UNWRAPPED, AB_BENCH_INSERTS, count);
 	path->cache = ab_bench_contents();
 	path->ref = ab_ref_create();
 	path->loop = ab_loop_create(AB_IO_EPOLL, 1, error);

@@ -121,9 +121,10 @@ class Topic:
         ends = [reader.get_watermark_offsets(TopicPartition(self.name, p), timeout=10)[1] for p in range(PARTITIONS)]
         reader.close()
         if sum(ends) == 0:
-            subprocess.run([build / "bench/prefill", "--brokers", self.brokers, "--topic", self.name, "--count", str(count),
-                            "--contents", str(CONTENTS), "--event-ts", "now,1000"] + (["--bare"] if unwrapped else []),
-                           check=True)
+            subprocess.run([build / "anabranch-loadgen", "run", "--target", "kafka", "--rate", "max", "--count", str(count),
+                            "-s", f"KAFKA_BOOTSTRAP_SERVERS={self.brokers}", "-s", f"EVENTS_TOPIC={self.name}",
+                            "-s", f"CONTENT_ROWS={CONTENTS}", "--event-ts", "now,1000",
+                            "--shape", "unwrapped" if unwrapped else "unwrapped+schema"], check=True)
         elif sum(ends) != count:
             stop(f"topic {self.name} has {sum(ends)} records, not {count}: delete it")
 

@@ -130,7 +130,7 @@ static void add_made(struct ab_bench *bench, const char *set, bool wrapped, enum
 {
 	struct decode *d = decode_new(wrapped);
 
-	ab_bench_messages_make(&d->messages, wrapped ? AB_DEBEZIUM_WRAPPED : AB_DEBEZIUM_BARE, mix, count);
+	ab_bench_messages_make(&d->messages, wrapped ? AB_SHAPE_UNWRAPPED_SCHEMA : AB_SHAPE_UNWRAPPED, mix, count);
 	add_case(bench, "ref.extract.", set, d, count, run_ref_extract, NULL, false);
 	add_case(bench, "ref.decode.", set, d, count, run_ref_decode, text("ref.extract.", set), false);
 	add_case(bench, "decode.", set, d, count, run_decode, text("ref.decode.", set), true);
@@ -313,7 +313,7 @@ static struct events *events_new(const struct ab_config *config, const struct ab
 	char error[AB_SINK_ERROR_MAX_BYTES] = "";
 
 	AB_ASSERT(e != NULL && decoder != NULL);
-	ab_bench_messages_make(&e->messages, AB_DEBEZIUM_BARE, AB_BENCH_INSERTS, HOT);
+	ab_bench_messages_make(&e->messages, AB_SHAPE_UNWRAPPED, AB_BENCH_INSERTS, HOT);
 	e->cache = ab_bench_contents();
 	e->topic = config->events_topic;
 	for (uint32_t i = 0; i < HOT; i++) {

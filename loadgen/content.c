@@ -30,6 +30,8 @@ static const struct kind KINDS[] = {
 	{"blog-post", "Blog post", 300, 1800},
 };
 
+#define MARK_KIND 10 /* demo */
+
 _Static_assert(AB_COUNT(KINDS) == AB_GEN_CONTENT_TYPES, "the contract names 16 content types");
 
 /* Published some time in 2024, to the second: a fixed year, so that the same seed makes the same rows on any day. */
@@ -45,6 +47,10 @@ void ab_gen_content(uint64_t seed, uint64_t number, struct ab_gen_content *out)
 	out->length_seconds = AB_GEN_NO_LENGTH;
 	if (kind->shortest_seconds > 0)
 		out->length_seconds = (int32_t)ab_random_between(&r, kind->shortest_seconds, kind->longest_seconds);
+	if (number >= AB_GEN_MARK_FIRST) {
+		out->type = KINDS[MARK_KIND].type;
+		out->length_seconds = AB_GEN_MARK_LENGTH_SECONDS;
+	}
 	out->publish_us = (PUBLISH_FIRST_S + (int64_t)ab_random_below(&r, PUBLISH_SPAN_S)) * 1000000;
 }
 

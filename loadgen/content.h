@@ -14,6 +14,15 @@
 
 #define AB_GEN_CONTENT_TYPES 16
 
+/* Contents of their own for marked events: from this number on they are demos of 100 seconds, so that a play of one
+ * second is worth exactly one percent, and nothing else points to them. */
+#define AB_GEN_MARK_FIRST	   (UINT64_C(1) << 40)
+#define AB_GEN_MARK_LENGTH_SECONDS 100
+#define AB_GEN_MARK_PERCENT	   1
+/* So many there are, used in turn: at 100 marks a second each is used once in 80 seconds, so a minute's sum has at most
+ * one mark of it. */
+#define AB_GEN_MARK_CONTENTS 8192
+
 /* length_seconds of a content that has none; NULL in the table. */
 #define AB_GEN_NO_LENGTH (-1)
 

@@ -1,10 +1,11 @@
-/* loadgen/main.c — anabranch-loadgen: command line and settings in, exit code out. Everything else is in run.c. */
+/* loadgen/main.c — anabranch-loadgen: command line and settings in, exit code out. The rest is in run.c, ceiling.c, stress.c. */
 #include <stdio.h>
 #include <unistd.h>
 
 #include <libpq-fe.h>
 
 #include "loadgen/arguments.h"
+#include "loadgen/ceiling.h"
 #include "loadgen/exit.h"
 #include "loadgen/run.h"
 #include "loadgen/settings.h"
@@ -55,8 +56,15 @@ int main(int argc, char **argv)
 	case AB_ARGUMENTS_HELP: ab_arguments_help(stdout); return AB_EXIT_OK;
 	case AB_ARGUMENTS_VERSION: show_version(); return AB_EXIT_OK;
 	case AB_ARGUMENTS_WRONG: show(&problems); return AB_EXIT_USAGE;
-	case AB_ARGUMENTS_RUN: break;
+	case AB_ARGUMENTS_OK: break;
 	}
 	enum ab_exit code = read_settings(&arguments, &settings);
-	return code != AB_EXIT_OK ? code : ab_run(&arguments, &settings);
+	if (code != AB_EXIT_OK)
+		return code;
+	switch (arguments.command) {
+	case AB_COMMAND_RUN: return ab_run(&arguments, &settings);
+	case AB_COMMAND_CEILING: return ab_ceiling(&arguments, &settings);
+	case AB_COMMAND_STRESS: break;
+	}
+	return AB_EXIT_USAGE;
 }

@@ -25,6 +25,7 @@
 #include "loadgen/array.h"
 #include "loadgen/report.h"
 #include "loadgen/settings.h"
+#include "loadgen/target.h"
 
 /* Jobs of one connection under way: one in work, one in the server's socket, and two to cover a slow wake-up. */
 #define AB_PG_JOBS 4
@@ -35,16 +36,13 @@
 /* Contents in one INSERT or look-up. */
 #define AB_PG_CONTENTS_BATCH 1000
 
-enum ab_pg_result {
-	AB_PG_OK,
-	AB_PG_UNREACHABLE, /* no connection, or it broke; error says which and what to do: exit 69 */
-	AB_PG_REFUSED,	   /* a statement failed; error says which: exit 1 */
-};
-
 struct ab_pg_job {
 	uint64_t first_row; /* of its creates */
 	uint32_t rows[AB_MIX_KINDS];
-	int64_t meant_ns;
+	int64_t meant_ns, sent_ns;
+	struct ab_report *report; /* acked, row_gone and commit are counted here, where they are known */
+	uint32_t mark_count;
+	struct ab_mark marks[AB_MARKS_BATCH_MAX];
 };
 
 struct ab_pg_connection {
@@ -62,27 +60,33 @@ struct ab_pg {
 	int64_t *row_ids;   /* of row % AB_MIX_ROWS; 0: not known yet */
 	uint8_t *row_owner; /* the connection that created it */
 	struct ab_array insert[7], update[3], delete;
-	struct ab_report *report; /* acked, row_gone and commit are counted here, where they are known */
+	ab_mark_taker *take_mark; /* NULL: nobody wants them */
+	void *take_mark_arg;
+	const char *table;
 	int64_t last_ack_ns;
 	char place[1024]; /* for messages */
 	char error[4096];
 };
 
-/* Connects and prepares. wants_ids: updates and deletes will follow. On a failure ab_pg_close() is still due. */
-enum ab_pg_result ab_pg_open(struct ab_pg *pg, const struct ab_settings *settings, uint32_t connections, int wants_ids,
-	struct ab_report *report);
+/* Connects. wants_ids: updates and deletes will follow, or there are marks. On a failure ab_pg_close() is still due. */
+enum ab_target_result ab_pg_open(struct ab_pg *pg, const struct ab_settings *settings, uint32_t connections, int wants_ids,
+	uint32_t payload_bytes);
 void ab_pg_close(struct ab_pg *pg);
 
-/* Before the first job: inserts contents 0 .. count-1 where they are missing. *stop != 0 ends it early. */
-enum ab_pg_result ab_pg_insert_contents(struct ab_pg *pg, uint64_t seed, uint64_t count,
+/* Before the first job: inserts contents first .. first+count-1 where they are missing. *stop != 0 ends it early. */
+enum ab_target_result ab_pg_insert_contents(struct ab_pg *pg, uint64_t seed, uint64_t first, uint64_t count,
 	const volatile sig_atomic_t *stop, uint64_t *inserted);
+/* A table like engagement_events, with its indexes and its foreign key, that belongs to no publication: for measuring
+ * how fast rows go in without loading the pipeline. Later jobs go there. */
+enum ab_target_result ab_pg_make_scratch(struct ab_pg *pg);
+enum ab_target_result ab_pg_drop_scratch(struct ab_pg *pg);
 /* How many of contents 0 .. count-1 are not in the table. */
-enum ab_pg_result ab_pg_count_missing(struct ab_pg *pg, uint64_t seed, uint64_t count, uint64_t *missing);
-/* After both: the connections become pipelines. */
-enum ab_pg_result ab_pg_begin(struct ab_pg *pg);
+enum ab_target_result ab_pg_count_missing(struct ab_pg *pg, uint64_t seed, uint64_t count, uint64_t *missing);
+/* After these: statements are prepared, the connections become pipelines. */
+enum ab_target_result ab_pg_begin(struct ab_pg *pg);
 
 /* What a failed statement means, in words: unreachable when the connection is gone with it, refused otherwise. */
-enum ab_pg_result ab_pg_failed(struct ab_pg *pg, PGconn *wire, const PGresult *result, const char *doing);
+enum ab_target_result ab_pg_failed(struct ab_pg *pg, PGconn *wire, const PGresult *result, const char *doing);
 
 /* 0: the connection holds AB_PG_JOBS jobs, wait first. */
 int ab_pg_room(const struct ab_pg *pg, uint32_t connection);
@@ -93,8 +97,8 @@ uint32_t ab_pg_owner(const struct ab_pg *pg, uint64_t row);
 uint64_t ab_pg_in_flight(const struct ab_pg *pg);
 
 /* Sends what lies in the parameter arrays that job->rows names as not empty; they are ended here. */
-enum ab_pg_result ab_pg_send(struct ab_pg *pg, uint32_t connection, const struct ab_pg_job *job);
+enum ab_target_result ab_pg_send(struct ab_pg *pg, uint32_t connection, const struct ab_pg_job *job);
 
 /* Sends, receives and counts until something happened or the monotonic clock shows until_ns (in the past: only looks).
  * Signals are open only while it waits, so none is overlooked; one ends the wait. */
-enum ab_pg_result ab_pg_wait(struct ab_pg *pg, int64_t until_ns, const sigset_t *open_signals);
+enum ab_target_result ab_pg_wait(struct ab_pg *pg, int64_t until_ns, const sigset_t *open_signals);

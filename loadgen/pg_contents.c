@@ -61,16 +61,16 @@ static void fill_insert(struct ab_array columns[COLUMNS], uint64_t seed, uint64_
 	}
 }
 
-enum ab_pg_result ab_pg_insert_contents(struct ab_pg *pg, uint64_t seed, uint64_t count,
+enum ab_target_result ab_pg_insert_contents(struct ab_pg *pg, uint64_t seed, uint64_t first, uint64_t count,
 	const volatile sig_atomic_t *stop, uint64_t *inserted)
 {
 	PGconn *wire = pg->connections[0].wire;
 	struct ab_array columns[COLUMNS];
-	enum ab_pg_result outcome = AB_PG_OK;
+	enum ab_target_result outcome = AB_TARGET_OK;
 	open_columns(columns);
 	*inserted = 0;
-	for (uint64_t first = 0; first < count && outcome == AB_PG_OK && !*stop; first += AB_PG_CONTENTS_BATCH) {
-		fill_insert(columns, seed, first, ab_min_u64(first + AB_PG_CONTENTS_BATCH, count));
+	for (uint64_t end = first + count; first < end && outcome == AB_TARGET_OK && !*stop; first += AB_PG_CONTENTS_BATCH) {
+		fill_insert(columns, seed, first, ab_min_u64(first + AB_PG_CONTENTS_BATCH, end));
 		PGresult *result = execute(wire, INSERT, COLUMNS, columns);
 		if (PQresultStatus(result) == PGRES_COMMAND_OK)
 			*inserted += strtoull(PQcmdTuples(result), NULL, 10);
@@ -92,14 +92,14 @@ static void fill_ids(struct ab_array *ids, uint64_t seed, uint64_t first, uint64
 	}
 }
 
-enum ab_pg_result ab_pg_count_missing(struct ab_pg *pg, uint64_t seed, uint64_t count, uint64_t *missing)
+enum ab_target_result ab_pg_count_missing(struct ab_pg *pg, uint64_t seed, uint64_t count, uint64_t *missing)
 {
 	PGconn *wire = pg->connections[0].wire;
 	struct ab_array ids;
-	enum ab_pg_result outcome = AB_PG_OK;
+	enum ab_target_result outcome = AB_TARGET_OK;
 	ab_array_open(&ids, AB_PG_CONTENTS_BATCH, 16);
 	*missing = count;
-	for (uint64_t first = 0; first < count && outcome == AB_PG_OK; first += AB_PG_CONTENTS_BATCH) {
+	for (uint64_t first = 0; first < count && outcome == AB_TARGET_OK; first += AB_PG_CONTENTS_BATCH) {
 		fill_ids(&ids, seed, first, ab_min_u64(first + AB_PG_CONTENTS_BATCH, count));
 		PGresult *result = execute(wire, COUNT, 1, &ids);
 		if (PQresultStatus(result) == PGRES_TUPLES_OK)

@@ -16,6 +16,8 @@ enum ab_stream {
 	AB_STREAM_EVENT = 2,
 	AB_STREAM_MIX = 3,
 	AB_STREAM_UPDATE = 4,
+	AB_STREAM_PAD = 5,
+	AB_STREAM_POISON = 6,
 };
 
 struct ab_random {

@@ -3,50 +3,6 @@
 
 #include <string.h>
 
-/* Small values have a bucket each; above them a bucket is named by the highest bit and the three behind it. */
-static uint32_t bucket_of(uint64_t ns)
-{
-	if (ns < AB_LATENCY_SUB)
-		return (uint32_t)ns;
-	uint32_t shift = 63 - (uint32_t)__builtin_clzll(ns) - 3;
-	return (shift + 1) * AB_LATENCY_SUB + (uint32_t)((ns >> shift) & (AB_LATENCY_SUB - 1));
-}
-
-/* The largest value that falls into the bucket. */
-static uint64_t bucket_last(uint32_t bucket)
-{
-	if (bucket < AB_LATENCY_SUB)
-		return bucket;
-	uint32_t shift = bucket / AB_LATENCY_SUB - 1;
-	uint64_t first = (uint64_t)(AB_LATENCY_SUB + bucket % AB_LATENCY_SUB) << shift;
-	return first + ((UINT64_C(1) << shift) - 1);
-}
-
-void ab_latency_add(struct ab_latency *l, int64_t ns, uint64_t times)
-{
-	if (ns < 0)
-		ns = 0;
-	l->count += times;
-	l->buckets[bucket_of((uint64_t)ns)] += times;
-	if (ns > l->max_ns)
-		l->max_ns = ns;
-}
-
-int64_t ab_latency_ns(const struct ab_latency *l, uint32_t permille)
-{
-	AB_ASSERT(permille <= 1000);
-	uint64_t wanted = (l->count * permille + 999) / 1000, seen = 0;
-	if (l->count == 0)
-		return 0;
-	for (uint32_t i = 0; i < AB_LATENCY_BUCKETS; i++) {
-		seen += l->buckets[i];
-		if (seen >= wanted && seen > 0)
-			return (int64_t)ab_min_u64(bucket_last(i), (uint64_t)l->max_ns);
-	}
-	AB_ASSERT(!"the buckets hold all that was counted");
-	return 0;
-}
-
 static uint64_t sum(const uint64_t kinds[AB_MIX_KINDS])
 {
 	return kinds[AB_MIX_CREATE] + kinds[AB_MIX_UPDATE] + kinds[AB_MIX_DELETE];
@@ -113,8 +69,7 @@ static void line(FILE *to, const char *name, uint64_t value)
 void ab_report_text(FILE *to, const struct ab_report *r)
 {
 	uint64_t acked = sum(r->acked);
-	fprintf(to, "anabranch-loadgen: %s, seed %llu, %u connection%s\n", r->ended, (unsigned long long)r->seed,
-		r->connections, r->connections == 1 ? "" : "s");
+	fprintf(to, "anabranch-loadgen: %s, to %s, seed %llu\n", r->ended, r->target, (unsigned long long)r->seed);
 	if (r->contents_inserted > 0 || r->rows_sent == 0)
 		line(to, "contents inserted", r->contents_inserted);
 	line(to, "contents of the seed", r->contents);
@@ -124,6 +79,8 @@ void ab_report_text(FILE *to, const struct ab_report *r)
 	line(to, "changes in all", acked);
 	if (r->row_gone > 0)
 		line(to, "row was gone", r->row_gone);
+	if (r->poisoned > 0)
+		line(to, "unreadable on purpose", r->poisoned);
 	if (r->without_row > 0)
 		line(to, "created for want of row", r->without_row);
 	if (r->rows_sent > acked + r->row_gone)
@@ -158,7 +115,7 @@ static void json_latency(FILE *to, const char *name, const struct ab_latency *l)
 
 void ab_report_json(FILE *to, const struct ab_report *r)
 {
-	fprintf(to, "{\"schema_version\": 1, \"ended\": \"%s\", ", r->ended);
+	fprintf(to, "{\"schema_version\": 1, \"ended\": \"%s\", \"target\": \"%s\", ", r->ended, r->target);
 	json_number(to, "seed", r->seed);
 	json_number(to, "connections", r->connections);
 	json_number(to, "contents", r->contents);
@@ -169,6 +126,7 @@ void ab_report_json(FILE *to, const struct ab_report *r)
 	json_number(to, "acked", sum(r->acked));
 	json_number(to, "row_gone", r->row_gone);
 	json_number(to, "without_row", r->without_row);
+	json_number(to, "poisoned", r->poisoned);
 	json_number(to, "sent", r->rows_sent);
 	json_number(to, "batches", r->batches_sent);
 	if (r->rows_planned == AB_PLAN_ENDLESS)

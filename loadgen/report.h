@@ -3,33 +3,21 @@
  * Two latencies, both from the time a batch was *meant* to leave: lateness ends when it leaves, commit when
  * PostgreSQL has acknowledged it. A slow database shows in both, and cannot hide by slowing the generator down.
  *
- * Threads: one. Memory: fixed, 4 KB a histogram.
+ * Threads: one. Memory: fixed.
  */
 #pragma once
 
 #include "core/base.h"
+#include "loadgen/latency.h"
 #include "loadgen/mix.h"
 
 /* A batch that leaves later than this missed its time: a timer wakes within 0.1 ms, on a busy core within a few. */
 #define AB_LATE_NS INT64_C(10000000)
 
-/* Logarithmic buckets, 8 per power of two: a percentile is off by at most 12 %, and never too small. */
-#define AB_LATENCY_SUB 8
-#define AB_LATENCY_BUCKETS (61 * AB_LATENCY_SUB + AB_LATENCY_SUB)
-
-struct ab_latency {
-	uint64_t count;
-	int64_t max_ns;
-	uint64_t buckets[AB_LATENCY_BUCKETS];
-};
-
-void ab_latency_add(struct ab_latency *l, int64_t ns, uint64_t times);
-/* Not less than the latency of so many of 1,000; 0 when there is none. */
-int64_t ab_latency_ns(const struct ab_latency *l, uint32_t permille);
-
 struct ab_report {
 	/* what was asked for */
 	uint64_t seed;
+	const char *target; /* "postgres", "kafka" */
 	uint64_t contents;
 	uint64_t contents_inserted;
 	uint32_t connections;
@@ -43,9 +31,11 @@ struct ab_report {
 	uint64_t acked[AB_MIX_KINDS];
 	uint64_t row_gone;    /* updates and deletes acknowledged without a row: somebody else had deleted it */
 	uint64_t without_row; /* updates and deletes that became creates */
+	uint64_t poisoned;    /* records that nobody can read, on purpose */
 	int64_t elapsed_ns;
 	struct ab_latency late;
 	struct ab_latency commit;
+	struct ab_latency service; /* from leaving to acknowledged: what a late batch hides */
 	const char *ended; /* "complete", "stopped", "failed" */
 };
 

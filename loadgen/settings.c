@@ -13,18 +13,60 @@
 /* A key this close to one of ours is meant to be ours. */
 #define NEAR 2
 
-static const char *const KEYS[] = {"EVENT_INTERVAL_SECONDS", "BATCH_SIZE", "CONTENT_ROWS", "POSTGRES_HOST",
-	"POSTGRES_PORT", "POSTGRES_DB", "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_PASSWORD_FILE"};
+enum kind { INTERVAL, BATCH, CONTENTS, NAME, WORD, PORT, SECRET };
+
+#define AT(field) offsetof(struct ab_settings, field)
+
+static const struct key {
+	const char *name;
+	enum kind kind;
+	size_t at;
+	const char *usual; /* of a text */
+} KEYS[] = {
+	{"EVENT_INTERVAL_SECONDS", INTERVAL, AT(interval_ms), NULL},
+	{"BATCH_SIZE", BATCH, AT(batch_rows), NULL},
+	{"CONTENT_ROWS", CONTENTS, AT(content_rows), NULL},
+	{"POSTGRES_HOST", NAME, AT(host), "127.0.0.1"},
+	{"POSTGRES_PORT", PORT, AT(port), "5432"},
+	{"POSTGRES_DB", NAME, AT(database), "streaming_db"},
+	{"POSTGRES_USER", NAME, AT(user), "streaming_user"},
+	{"POSTGRES_PASSWORD", SECRET, AT(password.value), "streaming_pass"},
+	{"POSTGRES_PASSWORD_FILE", WORD, AT(password.file), ""},
+	{"KAFKA_BOOTSTRAP_SERVERS", NAME, AT(brokers), "127.0.0.1:9092"},
+	{"EVENTS_TOPIC", NAME, AT(topic), "streaming.public.engagement_events"},
+	{"REDIS_HOST", NAME, AT(redis_host), "127.0.0.1"},
+	{"REDIS_PORT", PORT, AT(redis_port), "6379"},
+	{"REDIS_USER", WORD, AT(redis_user), ""},
+	{"REDIS_PASSWORD", SECRET, AT(redis_password.value), ""},
+	{"REDIS_PASSWORD_FILE", WORD, AT(redis_password.file), ""},
+	{"ELASTICSEARCH_HOST", NAME, AT(search_host), "127.0.0.1"},
+	{"ELASTICSEARCH_PORT", PORT, AT(search_port), "9200"},
+	{"ELASTICSEARCH_USER", WORD, AT(search_user), ""},
+	{"ELASTICSEARCH_PASSWORD", SECRET, AT(search_password.value), ""},
+	{"ELASTICSEARCH_PASSWORD_FILE", WORD, AT(search_password.file), ""},
+	{"ELASTICSEARCH_API_KEY", SECRET, AT(search_api_key.value), ""},
+	{"ELASTICSEARCH_API_KEY_FILE", WORD, AT(search_api_key.file), ""},
+	{"METRICS_HOST", NAME, AT(metrics_host), "127.0.0.1"},
+	{"METRICS_PORT", PORT, AT(metrics_port), "9464"},
+};
+
+static const struct key *key_of(const char *name)
+{
+	for (size_t i = 0; i < AB_COUNT(KEYS); i++)
+		if (strcmp(name, KEYS[i].name) == 0)
+			return &KEYS[i];
+	return NULL;
+}
 
 static const char *nearest_key(const char *key, uint32_t *distance)
 {
 	const char *nearest = NULL;
 	*distance = UINT32_MAX;
 	for (size_t i = 0; i < AB_COUNT(KEYS); i++) {
-		uint32_t d = ab_text_distance(key, KEYS[i]);
+		uint32_t d = ab_text_distance(key, KEYS[i].name);
 		if (d < *distance) {
 			*distance = d;
-			nearest = KEYS[i];
+			nearest = KEYS[i].name;
 		}
 	}
 	return nearest;
@@ -32,14 +74,10 @@ static const char *nearest_key(const char *key, uint32_t *distance)
 
 void ab_settings_default(struct ab_settings *settings)
 {
-	*settings = (struct ab_settings){.interval_ms = 1000,
-		.batch_rows = 50,
-		.content_rows = 5000,
-		.host = "127.0.0.1",
-		.port = "5432",
-		.database = "streaming_db",
-		.user = "streaming_user",
-		.password = "streaming_pass"};
+	*settings = (struct ab_settings){.interval_ms = 1000, .batch_rows = 50, .content_rows = 5000};
+	for (size_t i = 0; i < AB_COUNT(KEYS); i++)
+		if (KEYS[i].usual != NULL)
+			snprintf((char *)settings + KEYS[i].at, AB_SETTING_VALUE_MAX_BYTES, "%s", KEYS[i].usual);
 }
 
 /* Says what is wrong with a value, in the one form of all of them. Secrets are never numbers, so none is shown. */
@@ -49,68 +87,60 @@ static void invalid(struct ab_problems *problems, const char *origin, const char
 	ab_problem(problems, "%s: %s: want %s, got \"%s\"", origin, key, want, value);
 }
 
-static void set_text(char to[AB_SETTING_VALUE_MAX_BYTES], const char *value)
-{
-	AB_ASSERT(strlen(value) < AB_SETTING_VALUE_MAX_BYTES);
-	memcpy(to, value, strlen(value) + 1);
-}
-
-static void set_number(struct ab_settings *s, const char *key, const char *value, const char *origin,
+static void set_value(struct ab_settings *s, const struct key *key, const char *value, const char *origin,
 	struct ab_problems *problems)
 {
+	char *text = (char *)s + key->at;
 	uint64_t number;
-	if (strcmp(key, "EVENT_INTERVAL_SECONDS") == 0) {
+	switch (key->kind) {
+	case INTERVAL:
 		if (ab_text_milli(value, 1, INTERVAL_MAX_MS, &s->interval_ms) != AB_TEXT_OK)
-			invalid(problems, origin, key, value, "seconds from 0.001 to 3600");
-	} else if (strcmp(key, "BATCH_SIZE") == 0) {
+			invalid(problems, origin, key->name, value, "seconds from 0.001 to 3600");
+		return;
+	case BATCH:
 		if (ab_text_count(value, 1, AB_PLAN_BATCH_ROWS_MAX, &number) != AB_TEXT_OK)
-			invalid(problems, origin, key, value, "rows from 1 to 10000");
+			invalid(problems, origin, key->name, value, "rows from 1 to 10000");
 		else
 			s->batch_rows = (uint32_t)number;
-	} else if (strcmp(key, "CONTENT_ROWS") == 0) {
+		return;
+	case CONTENTS:
 		if (ab_text_count(value, 1, AB_GEN_CONTENTS_MAX, &s->content_rows) != AB_TEXT_OK)
-			invalid(problems, origin, key, value, "contents from 1 to 100000000");
-	} else {
-		AB_ASSERT(strcmp(key, "POSTGRES_PORT") == 0);
+			invalid(problems, origin, key->name, value, "contents from 1 to 100000000");
+		return;
+	case PORT:
 		if (ab_text_count(value, 1, 65535, &number) != AB_TEXT_OK)
-			invalid(problems, origin, key, value, "a port from 1 to 65535");
+			invalid(problems, origin, key->name, value, "a port from 1 to 65535");
 		else
-			snprintf(s->port, sizeof s->port, "%u", (unsigned)number);
+			snprintf(text, AB_SETTING_VALUE_MAX_BYTES, "%u", (unsigned)number);
+		return;
+	case NAME:
+		if (*value == '\0') {
+			invalid(problems, origin, key->name, value, "a name");
+			return;
+		}
+		break;
+	case SECRET: {
+		struct ab_secret *secret = (struct ab_secret *)(void *)text;
+		snprintf(secret->origin, sizeof secret->origin, "%s", origin);
+		break;
 	}
-}
-
-static char *name_of(struct ab_settings *s, const char *key)
-{
-	if (strcmp(key, "POSTGRES_HOST") == 0)
-		return s->host;
-	if (strcmp(key, "POSTGRES_DB") == 0)
-		return s->database;
-	return strcmp(key, "POSTGRES_USER") == 0 ? s->user : NULL;
+	case WORD: break;
+	}
+	memcpy(text, value, strlen(value) + 1);
 }
 
 enum set_result { SET_OURS, SET_NOT_OURS };
 
-static enum set_result set(struct ab_settings *s, const char *key, const char *value, const char *origin,
+static enum set_result set(struct ab_settings *s, const char *name, const char *value, const char *origin,
 	struct ab_problems *problems)
 {
-	char *name;
-	uint32_t distance;
-	(void)nearest_key(key, &distance);
-	if (distance != 0)
+	const struct key *key = key_of(name);
+	if (key == NULL)
 		return SET_NOT_OURS;
 	if (strlen(value) >= AB_SETTING_VALUE_MAX_BYTES)
-		ab_problem(problems, "%s: %s: the value has more than %d bytes", origin, key, AB_SETTING_VALUE_MAX_BYTES - 1);
-	else if (strcmp(key, "POSTGRES_PASSWORD") == 0) {
-		set_text(s->password, value);
-		snprintf(s->password_origin, sizeof s->password_origin, "%s", origin);
-	} else if (strcmp(key, "POSTGRES_PASSWORD_FILE") == 0)
-		set_text(s->password_file, value);
-	else if ((name = name_of(s, key)) != NULL && *value == '\0')
-		invalid(problems, origin, key, value, "a name");
-	else if (name != NULL)
-		set_text(name, value);
+		ab_problem(problems, "%s: %s: the value has more than %d bytes", origin, name, AB_SETTING_VALUE_MAX_BYTES - 1);
 	else
-		set_number(s, key, value, origin, problems);
+		set_value(s, key, value, origin, problems);
 	return SET_OURS;
 }
 
@@ -247,27 +277,33 @@ void ab_settings_argument(struct ab_settings *settings, const char *pair, struct
 	}
 }
 
-void ab_settings_complete(struct ab_settings *settings, struct ab_problems *problems)
+static void complete(struct ab_secret *secret, const char *key, struct ab_problems *problems)
 {
-	const char *path = settings->password_file;
-	if (*path == '\0')
+	if (secret->file[0] == '\0')
 		return;
-	if (settings->password_origin[0] != '\0') {
-		ab_problem(problems, "%s: POSTGRES_PASSWORD: POSTGRES_PASSWORD_FILE is given too; leave one of them out",
-			settings->password_origin);
+	if (secret->origin[0] != '\0') {
+		ab_problem(problems, "%s: %s: %s_FILE is given too; leave one of them out", secret->origin, key, key);
 		return;
 	}
-	FILE *file = fopen(path, "re");
+	FILE *file = fopen(secret->file, "re");
 	if (file == NULL) {
-		ab_problem(problems, "POSTGRES_PASSWORD_FILE: %s: %s", path, strerror(errno));
+		ab_problem(problems, "%s_FILE: %s: %s", key, secret->file, strerror(errno));
 		return;
 	}
-	size_t len = fread(settings->password, 1, sizeof settings->password, file);
+	size_t len = fread(secret->value, 1, sizeof secret->value, file);
 	fclose(file);
-	if (len == sizeof settings->password) {
-		ab_problem(problems, "POSTGRES_PASSWORD_FILE: %s: more than %zu bytes", path, sizeof settings->password - 1);
+	if (len == sizeof secret->value) {
+		ab_problem(problems, "%s_FILE: %s: more than %zu bytes", key, secret->file, sizeof secret->value - 1);
 		len--;
 	}
-	settings->password[len] = '\0';
-	settings->password[strcspn(settings->password, "\r\n")] = '\0';
+	secret->value[len] = '\0';
+	secret->value[strcspn(secret->value, "\r\n")] = '\0';
+}
+
+void ab_settings_complete(struct ab_settings *settings, struct ab_problems *problems)
+{
+	complete(&settings->password, "POSTGRES_PASSWORD", problems);
+	complete(&settings->redis_password, "REDIS_PASSWORD", problems);
+	complete(&settings->search_password, "ELASTICSEARCH_PASSWORD", problems);
+	complete(&settings->search_api_key, "ELASTICSEARCH_API_KEY", problems);
 }

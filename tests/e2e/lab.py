@@ -97,14 +97,11 @@ class Lab:
 
     def prefill(self, count: int, *arguments: str, seed: int = 1) -> None:
         """A backlog as the connector would have written it, its last event now; its contents are in PostgreSQL."""
-        self.generate("--seed", str(seed), "--count", "0")
-        command = [
-            str(binary("bench/prefill")), "--brokers", self.services.kafka.brokers, "--topic", self.events_topic,
-            "--count", str(count), "--contents", str(CONTENTS), "--seed", str(seed), "--event-ts", "now,1000",
-            *arguments,
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, f"{' '.join(command)} ended with {done.returncode}: {done.stderr}"
+        self.generate(
+            "--target", "kafka", "-s", f"KAFKA_BOOTSTRAP_SERVERS={self.services.kafka.brokers}",
+            "-s", f"EVENTS_TOPIC={self.events_topic}", "--rate", "max", "--count", str(count), "--seed", str(seed),
+            "--event-ts", "now,1000", *arguments, seconds=300,
+        )
 
     def produce(self, *values: "dict[str, Any] | bytes | None") -> None:
         """Records of one key: they stay in order, in one partition."""

@@ -81,10 +81,13 @@ def test_the_boards_show_the_last_ten_minutes(lab: Lab) -> None:
     assert lab.services.redis.client.get("stats:last_update")
 
 
-@pytest.mark.parametrize("shape", ["wrapped", "bare", "transactions"])
-def test_every_way_the_connector_writes_is_read(lab: Lab, shape: str) -> None:
-    more = {"wrapped": [], "bare": ["--bare"], "transactions": ["--transaction", "700"]}[shape]
-    lab.prefill(10_000, "--update-share", "20", "--delete-share", "10", *more)
+WAYS = ["unwrapped+schema", "unwrapped", "envelope+schema", "envelope", "transactions"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_the_connector_writes_is_read(lab: Lab, way: str) -> None:
+    more = ["--transaction", "700"] if way == "transactions" else ["--shape", way]
+    lab.prefill(10_000, "--mix", "70:20:10", "--skew", "zipf:1.1", "--payload-bytes", "600", *more)
     engine = lab.engine()
     engine.init()
     engine.start()

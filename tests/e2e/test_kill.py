@@ -53,7 +53,7 @@ def one_life(engine: Engine, redis: proxy.Proxy, late: bool) -> tuple[float, flo
 @pytest.mark.parametrize("backend", ["uring", "epoll"])
 def test_five_kills_under_load_lose_and_double_nothing(lab: Lab, backend: str) -> None:
     """No emulator of BigQuery takes 20,000 rows/s, and it would hold up the others: it joins after the last kill."""
-    lab.prefill(BACKLOG, "--update-share", "8", "--delete-share", "2", "--transaction", "5000")
+    lab.prefill(BACKLOG, "--mix", "90:8:2", "--transaction", "5000")
     redis = proxy.Proxy(int(lab.services.environment["REDIS_PORT"]), proxy.REDIS)
     bigquery = proxy.Proxy(int(lab.services.environment["BIGQUERY_PORT"]), proxy.BIGQUERY)
     lab.closers += [redis.close, bigquery.close]
@@ -84,7 +84,7 @@ def test_five_kills_under_load_lose_and_double_nothing(lab: Lab, backend: str) -
 
 def test_kills_while_bigquery_is_asked_lose_nothing(lab: Lab) -> None:
     """Rows whose answer the dead engine did not get are looked up by the next one before it sends them again."""
-    lab.prefill(60_000, "--update-share", "8", "--delete-share", "2")
+    lab.prefill(60_000, "--mix", "90:8:2")
     engine = lab.engine(INSTANCE_ID="e2e")
     engine.init()
     for _ in range(4):
@@ -100,7 +100,7 @@ def test_kills_while_bigquery_is_asked_lose_nothing(lab: Lab) -> None:
 
 @pytest.mark.parametrize("backend", ["uring", "epoll"])
 def test_answers_that_get_lost_are_asked_for_again(lab: Lab, backend: str) -> None:
-    lab.prefill(30_000, "--update-share", "8", "--delete-share", "2")
+    lab.prefill(30_000, "--mix", "90:8:2")
     places = {
         "REDIS_PORT": proxy.REDIS, "ELASTICSEARCH_PORT": proxy.ELASTICSEARCH, "BIGQUERY_PORT": proxy.BIGQUERY,
     }

@@ -102,7 +102,7 @@ def test_a_sink_that_is_absent_at_start_joins_when_it_appears(lab: Lab, absent: 
     others = {"redis", "elasticsearch", "bigquery"} - {absent}
     lab.settle(engine, others)
     assert absent in engine.get("readyz")[1]
-    lab.prefill(10_000, "--update-share", "10", seed=2)
+    lab.prefill(10_000, "--mix", "90:10:0", seed=2)
     lab.settle(engine, others)
     stack("up", absent)
     lab.assert_equal(engine)

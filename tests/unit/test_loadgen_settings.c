@@ -25,7 +25,7 @@ Test(loadgen_settings, defaults_are_those_of_the_contract)
 	cr_expect_str_eq(s.port, "5432");
 	cr_expect_str_eq(s.database, "streaming_db");
 	cr_expect_str_eq(s.user, "streaming_user");
-	cr_expect_str_eq(s.password, "streaming_pass");
+	cr_expect_str_eq(s.password.value, "streaming_pass");
 }
 
 Test(loadgen_settings, a_file_is_read_with_comments_and_quotes)
@@ -36,15 +36,15 @@ Test(loadgen_settings, a_file_is_read_with_comments_and_quotes)
 	cr_expect_eq(s.interval_ms, 50);
 	cr_expect_eq(s.batch_rows, 500);
 	cr_expect_str_eq(s.host, "db one");
-	cr_expect_str_eq(s.password, "a$b\\c");
+	cr_expect_str_eq(s.password.value, "a$b\\c");
 	cr_expect_eq(s.content_rows, 200, "the last one counts");
 }
 
 Test(loadgen_settings, keys_of_the_engine_are_left_to_the_engine)
 {
-	read_text("FLINK_PARALLELISM=12\nREDIS_BATCH_SIZE=x y\nKAFKA_CONF_debug=all\nREDIS_HOST=h\nREDIS_PORT=1\n"
-		  "REDIS_USER=u\nREDIS_PASSWORD=$x\nCONTENT_CAPACITY=1\nBIGQUERY_BATCH_SIZE=1000\nMETRICS_PORT=9464\n"
-		  "ELASTICSEARCH_HOST=h\nBIGQUERY_HOST=h\nELASTICSEARCH_BATCH_SIZE=1\nREDIS_PASSWORD_FILE=/x\nBIGQUERY_PORT=1\n"
+	read_text("FLINK_PARALLELISM=12\nREDIS_BATCH_SIZE=x y\nKAFKA_CONF_debug=all\n"
+		  "CONTENT_CAPACITY=1\nBIGQUERY_BATCH_SIZE=1000\nWEB_PORT=9465\n"
+		  "BIGQUERY_HOST=h\nELASTICSEARCH_BATCH_SIZE=1\nCONTENT_TOPIC=x\nBIGQUERY_PORT=1\n"
 		  "KAFKA_PORT=9092\nDEAD_LETTER_TOPIC=d\nINSTANCE_ID=1\nSINKS=redis\n");
 	cr_expect_eq(p.count, 0, "%s", p.text);
 }
@@ -119,7 +119,7 @@ Test(loadgen_settings, an_argument_that_is_no_key_of_ours_is_refused)
 {
 	p = (struct ab_problems){0};
 	ab_settings_argument(&s, "BATCHSIZE=3", &p);
-	ab_settings_argument(&s, "REDIS_HOST=h", &p);
+	ab_settings_argument(&s, "BIGQUERY_HOST=h", &p);
 	ab_settings_argument(&s, "BATCH_SIZE", &p);
 	ab_settings_argument(&s, "=3", &p);
 	cr_expect_eq(p.count, 4);
@@ -136,7 +136,7 @@ Test(loadgen_settings, a_password_comes_from_its_file_or_from_its_key_but_not_fr
 	read_text(line);
 	ab_settings_complete(&s, &p);
 	cr_expect_eq(p.count, 0, "%s", p.text);
-	cr_expect_str_eq(s.password, "secret");
+	cr_expect_str_eq(s.password.value, "secret");
 	ab_settings_argument(&s, "POSTGRES_PASSWORD=other", &p);
 	ab_settings_complete(&s, &p);
 	cr_expect_eq(p.count, 1);
