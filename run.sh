@@ -6,6 +6,7 @@
 #   ./run.sh logs engine           follow a log (without a name: all of them)
 #   ./run.sh test                  health and row counts of every part
 #   ./run.sh verify                compare PostgreSQL, Kafka and every sink (docs/VERIFY.md); takes verify's options
+#   ./run.sh stress [OPTION...]    a staged stress test of the running pipeline, with a report (docs/LOADGEN.md)
 #   ./run.sh stop                  stop everything; data stay
 #
 #   start [--resetdb] [-y]         --resetdb empties database, topics, positions and all sinks together, after asking
@@ -197,6 +198,29 @@ verify() {
 	fi
 }
 
+# The options are those of anabranch-loadgen stress. The generator would be counted as part of the test, so it rests
+# meanwhile. The exit status is the test's: 99 when a threshold was crossed.
+stress() {
+	local generator=no status=0 out
+	out=$AB_STACK_DIR/stress/$(date +%Y-%m-%dT%H%M%S)
+	if uses_docker; then
+		die "the pipeline runs in containers. What to do: build/release/anabranch-loadgen stress with their addresses in .env."
+	fi
+	if ! http_ok "http://127.0.0.1:$METRICS_PORT/readyz"; then
+		start --no-generator
+	fi
+	make_env_file
+	if running_pid loadgen > /dev/null; then
+		generator=yes
+		"$STACK" down loadgen
+	fi
+	"$AB_ROOT/build/release/anabranch-loadgen" stress -e "$AB_ENV_FILE" --out "$out" "$@" || status=$?
+	if [[ $generator == yes ]]; then
+		"$STACK" up loadgen
+	fi
+	return $status
+}
+
 # --- containers ----------------------------------------------------------------------------------------------------
 
 docker_compose() {
@@ -269,7 +293,7 @@ main() {
 	stop | status | build | test) (($# == 0)) || usage_error "$verb takes nothing" ;;
 	esac
 	case $verb in
-	start | logs | clean | verify) "$verb" "$@" ;;
+	start | logs | clean | stress | verify) "$verb" "$@" ;;
 	stop | status | build) "$verb" ;;
 	restart)
 		stop

@@ -48,7 +48,7 @@ static const char HELP[] =
 	"  --connections N           connections to PostgreSQL, 1 to 64; default 4\n"
 	"  --shape NAME              kafka: unwrapped+schema (default), unwrapped, envelope+schema, envelope\n"
 	"  --poison SHARE            kafka: this share of the records cannot be read by anybody (0.001)\n"
-	"  --first-id N              kafka: id of the first row; default 1\n"
+	"  --first-id N              kafka: id of the first row; default 1, and of stress a million times the time\n"
 	"  --transaction N           kafka: N records per transaction, as Connect writes with exactly-once; default 0: none\n"
 	"  -e, --env-file FILE       settings; default .env, if it is there\n"
 	"  -s, --set KEY=VALUE       one setting; may be repeated\n"

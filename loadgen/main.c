@@ -8,7 +8,9 @@
 #include "loadgen/ceiling.h"
 #include "loadgen/exit.h"
 #include "loadgen/run.h"
+#include "loadgen/search.h"
 #include "loadgen/settings.h"
+#include "loadgen/stress.h"
 
 #define DEFAULT_ENV_FILE ".env"
 
@@ -64,7 +66,8 @@ int main(int argc, char **argv)
 	switch (arguments.command) {
 	case AB_COMMAND_RUN: return ab_run(&arguments, &settings);
 	case AB_COMMAND_CEILING: return ab_ceiling(&arguments, &settings);
-	case AB_COMMAND_STRESS: break;
+	case AB_COMMAND_STRESS:
+		return arguments.mode == AB_MODE_SEARCH ? ab_search(&arguments, &settings) : ab_stress(&arguments, &settings);
 	}
 	return AB_EXIT_USAGE;
 }

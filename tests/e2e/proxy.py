@@ -1,9 +1,10 @@
-"""A TCP proxy between the engine and a sink that makes the two worst things of a network happen on purpose.
+"""A TCP proxy between the engine and a sink that makes what networks do happen on purpose.
 
     lost answer   the request is applied, its answer never arrives
     late request  the request is applied long after its sender has died and another has taken over
 
-And two that last: silence (nothing passes, connections stay open), and slowness (every answer takes its time).
+And three that last: silence (nothing passes, connections stay open), slowness (every answer takes its time), and distance
+(every marked request does).
 Everything else passes unchanged. One thread per direction; a marker in the bytes tells a request that changes data.
 """
 
@@ -45,6 +46,7 @@ class Connection:
                 if marked:
                     self.proxy.let_the_late_go_first()
                     self.asked = True
+                    time.sleep(self.proxy.request_delay)
                 self.server.sendall(data)
         except OSError:
             pass
@@ -100,6 +102,7 @@ class Proxy:
         self.passing = threading.Event()
         self.passing.set()
         self.delay = 0.0
+        self.request_delay = 0.0
         self.late: list[Connection] = []
         self.delivered_late = 0
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -151,6 +154,10 @@ class Proxy:
             self.to_lose -= 1
             self.lost += 1
             return True
+
+    def far(self, seconds: float) -> None:
+        """Every marked request takes so much longer to arrive from now on."""
+        self.request_delay = seconds
 
     # --- late requests ------------------------------------------------------------------------------------------------
 
