@@ -93,12 +93,21 @@ spawn() {
 	if [[ $EUID -eq 0 && $user != root ]]; then
 		become=(setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups --)
 	fi
-	(cd / && exec setsid "${become[@]}" "$@" >> "$log" 2>&1 < /dev/null 9>&-) &
+	(close_inherited && cd / && exec setsid "${become[@]}" "$@" >> "$log" 2>&1 < /dev/null) &
 	pid=$!
 	printf '%s\n%s\n' "$pid" "$marker" > "$(pid_file "$service")"
 	# Until it has become the service, its command line is still this shell's.
 	while [[ -d /proc/$pid ]] && ! is_process "$pid" "$marker" && [[ $(process_state "$pid") != Z ]]; do
 		sleep 0.01
+	done
+}
+
+# A service outlives its caller: it must keep none of the caller's files open, least of all its locks.
+close_inherited() {
+	local fd
+	for fd in /proc/self/fd/*; do
+		fd=${fd##*/}
+		((fd <= 2)) || eval "exec $fd>&-"
 	done
 }
 
