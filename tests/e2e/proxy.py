@@ -10,6 +10,8 @@
     black hole    the request is taken and never answered
     corrupt       the answer's bytes are damaged
 
+And two that last: silence (nothing passes, connections stay open), and slowness (every answer takes its time).
+
 Whole requests and answers are cut out of the stream, so every fault hits one of them and is counted. Faults are for
 requests that change data; everything else passes unchanged. Two threads for each connection.
 """
@@ -163,8 +165,13 @@ class Connection:
         self.client_is_gone = False
 
     def run(self) -> None:
+        with self.proxy.lock:
+            self.proxy.connections.append(self)
         for pump in (self.upwards, self.downwards):
             threading.Thread(target=pump, daemon=True).start()
+
+    def waiting(self) -> int:
+        return sum(answer.marked for answer in tuple(self.answers)) + len(self.held)
 
     # --- requests ---
 
@@ -175,11 +182,12 @@ class Connection:
         except OSError:
             pass
         self.client_is_gone = True
-        self.proxy.count_unanswered(self)
+        self.proxy.ended(self)
         if not self.held:
             shut(self.server, socket.SHUT_WR)
 
     def one_request(self, request: bytes) -> None:
+        self.proxy.passing.wait()
         marked = self.proxy.protocol.changes_data(request)
         if self.held or (marked and self.proxy.holding):
             self.held.append(request)
@@ -247,8 +255,12 @@ class Connection:
         if self.proxy.protocol.is_http and text.startswith(b"HTTP/1.1 100"):
             answer = Answer(False)
         else:
-            answer = self.answers.popleft() if self.answers else Answer(False)
+            answer = self.answers[0] if self.answers else Answer(False)
         answer.came.set()
+        self.proxy.passing.wait()
+        time.sleep(self.proxy.delay)
+        if self.answers and answer is self.answers[0]:
+            self.answers.popleft()
         if answer.drop or self.client_is_gone:
             return
         if answer.fault is Fault.LOST:
@@ -310,6 +322,10 @@ class Proxy:
         self.unanswered = 0  # of those, how many were without answer when their sender was gone
         self.holding = False
         self.refusing = False
+        self.passing = threading.Event()
+        self.passing.set()
+        self.delay = 0.0
+        self.connections: list[Connection] = []  # whose client is there
         self.late: list[tuple[Connection, int]] = []  # and the number of requests after which it is delivered
         self.delivered_late = 0
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -335,6 +351,17 @@ class Proxy:
     def refuse(self, refusing: bool) -> None:
         """New connections are closed at once: to the engine the sink is away."""
         self.refusing = refusing
+
+    def silence(self, silent: bool) -> None:
+        """Nothing passes in either direction: a network that drops every packet. What was on its way is late."""
+        if silent:
+            self.passing.clear()
+        else:
+            self.passing.set()
+
+    def slow(self, seconds: float) -> None:
+        """Every answer waits for so long."""
+        self.delay = seconds
 
     # --- faults, request by request -----------------------------------------------------------------------------------
 
@@ -373,9 +400,16 @@ class Proxy:
                 self.done[rule.fault] += 1
             return rule
 
-    def count_unanswered(self, connection: Connection) -> None:
+    def ended(self, connection: Connection) -> None:
+        """Its client has closed it, or has died."""
         with self.lock:
-            self.unanswered += sum(answer.marked for answer in connection.answers) + len(connection.held)
+            self.unanswered += connection.waiting()
+            self.connections.remove(connection)
+
+    def outstanding(self) -> int:
+        """Requests that change data and wait for their answers now."""
+        with self.lock:
+            return sum(one.waiting() for one in self.connections)
 
     # --- late requests, by hand ---------------------------------------------------------------------------------------
 

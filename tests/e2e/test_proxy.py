@@ -194,6 +194,22 @@ def test_a_sink_that_is_away_refuses_new_connections(proxy: Proxy) -> None:
     assert Client(proxy).ask(b"read") == b"1"
 
 
+def test_silence_keeps_everything_until_it_ends_and_slowness_every_answer(proxy: Proxy, server: Server) -> None:
+    client = Client(proxy)
+    client.socket.settimeout(0.3)
+    proxy.silence(True)
+    with pytest.raises(TimeoutError):
+        client.ask(b"write 1")
+    assert server.seen == []
+    proxy.silence(False)
+    assert client.socket.recv(1000)
+    proxy.slow(0.2)
+    client.send(b"write 2")
+    until("the request passed on", SECONDS, lambda: server.seen == [b"write 1", b"write 2"], 0.01)
+    assert proxy.outstanding() == 1
+    assert client.socket.recv(1000) and proxy.outstanding() == 0
+
+
 @pytest.mark.parametrize("text", [
     b"+OK\r\n", b":42\r\n", b"-ERR no\r\n", b"$5\r\nhello\r\n", b"$-1\r\n", b"$0\r\n\r\n", b"*-1\r\n", b"*0\r\n",
     b"*2\r\n$1\r\na\r\n*1\r\n:1\r\n", b"%1\r\n+k\r\n+v\r\n", b"PING\r\n",
