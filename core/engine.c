@@ -14,6 +14,8 @@
 #define TICK_MS                50
 /* Less than what service managers grant between SIGTERM and SIGKILL. */
 #define DRAIN_MAX_NS           (10 * AB_NS_PER_S)
+/* Beside other engines: they wait for our partitions, and bring what we have not delivered. */
+#define HANDOVER_MAX_NS        (1500 * AB_NS_PER_MS)
 #define COMMIT_INTERVAL_MAX_MS 1000
 #define TOPIC_WAIT_NS          (2 * AB_NS_PER_S)
 
@@ -37,6 +39,21 @@ static void on_commit(void *arg, const char *error)
 		ab_log("kafka: positions could not be committed: %s; tried again with the next ones", error);
 		engine->commit_failed = true;
 	}
+}
+
+static void on_fatal(void *arg, bool fenced, const char *text)
+{
+	struct ab_engine *engine = arg;
+
+	if (engine->stop)
+		return;
+	if (fenced)
+		ab_engine_fail(engine, AB_EXIT_CONFIG,
+			       "another engine has joined group %s with INSTANCE_ID %s and owns its partitions now: each "
+			       "engine needs an INSTANCE_ID of its own",
+			       engine->config->group_id, engine->config->instance_id);
+	else
+		ab_engine_fail(engine, AB_EXIT_UNAVAILABLE, "kafka: the consumer cannot go on: %s", text);
 }
 
 /* Waits for the events topic; its partition count decides how many workers there are. */
@@ -106,6 +123,7 @@ bool ab_engine_open_member(struct ab_engine *engine)
 	    .on_assign = ab_engine_on_assign,
 	    .on_revoke = ab_engine_on_revoke,
 	    .on_commit = on_commit,
+	    .on_fatal = on_fatal,
 	    .on_log = ab_engine_source_log,
 	    .arg = engine,
 	};
@@ -200,7 +218,7 @@ static bool drained(struct ab_engine *engine)
 	return true;
 }
 
-/* Nothing new is read; what was read is delivered, for at most DRAIN_MAX_NS; then the last commit. */
+/* Nothing new is read; what was read is delivered, for a limited time; then the last commit. */
 void ab_engine_drain(struct ab_engine *engine)
 {
 	engine->draining = true;
@@ -215,11 +233,15 @@ void ab_engine_drain(struct ab_engine *engine)
 	for (int d = 0; d < engine->delivery_count; d++)
 		ab_delivery_resume(&engine->delivery[d]);
 
-	int64_t end_ns = ab_monotonic_ns() + DRAIN_MAX_NS;
+	/* Who does not own all partitions is not alone. */
+	int64_t most_ns = engine->partition_count < engine->partition_total ? HANDOVER_MAX_NS : DRAIN_MAX_NS;
+	int64_t end_ns = ab_monotonic_ns() + most_ns;
 	while (!drained(engine) && ab_monotonic_ns() < end_ns)
 		ab_source_poll(engine->member, 5);
 	if (!drained(engine))
-		ab_log("not everything could be delivered within 10 s: the rest is delivered after the next start");
+		ab_log("not everything could be delivered within %.1f s: the rest is delivered by %s",
+		       (double)most_ns / (double)AB_NS_PER_S,
+		       most_ns == DRAIN_MAX_NS ? "the next start" : "the engines that take over");
 	if (engine->assigned)
 		ab_engine_commit(engine, true);
 	for (int w = 0; w < engine->worker_count; w++)

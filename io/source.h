@@ -53,6 +53,8 @@ struct ab_source_callbacks {
 	void (*on_revoke)(void *arg);
 	/* A commit begun by ab_source_commit is done; error NULL: it holds. */
 	void (*on_commit)(void *arg, const char *error);
+	/* The consumer will never read again. fenced: somebody else has joined the group with our INSTANCE_ID. */
+	void (*on_fatal)(void *arg, bool fenced, const char *text);
 	/* Something a person should know; once per kind and second. */
 	void (*on_log)(void *arg, const char *text);
 	void *arg;

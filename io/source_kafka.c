@@ -44,16 +44,27 @@ static void log_cb(const rd_kafka_t *rk, int level, const char *facility, const 
 		say(rd_kafka_opaque(rk), "librdkafka", text);
 }
 
+/* Tells that the consumer will never read again. librdkafka says so once, by its error callback or among the records. */
+static void tell_fatal(struct ab_source *source)
+{
+	char text[256] = "";
+	bool fenced = rd_kafka_fatal_error(source->rk, text, sizeof text) == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
+
+	if (source->callbacks.on_fatal != NULL)
+		source->callbacks.on_fatal(source->callbacks.arg, fenced, text);
+	else
+		say(source, "consumer cannot go on", text);
+}
+
 static void error_cb(rd_kafka_t *rk, int error, const char *text, void *opaque)
 {
-	char fatal[256];
+	struct ab_source *source = opaque;
 
-	if (error == RD_KAFKA_RESP_ERR__FATAL) {
-		rd_kafka_fatal_error(rk, fatal, sizeof fatal);
-		say(opaque, "consumer cannot go on", fatal);
-		return;
-	}
-	say(opaque, rd_kafka_err2str((rd_kafka_resp_err_t)error), text);
+	(void)rk;
+	if (error == RD_KAFKA_RESP_ERR__FATAL)
+		tell_fatal(source);
+	else
+		say(source, rd_kafka_err2str((rd_kafka_resp_err_t)error), text);
 }
 
 static void commit_cb(rd_kafka_t *rk, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t *list, void *opaque)
@@ -231,7 +242,9 @@ void ab_source_poll(struct ab_source *source, int timeout_ms)
 			continue;
 		/* Records go to the workers' queues; what comes here are errors of the consumer as a whole. */
 		AB_ASSERT(message->err != RD_KAFKA_RESP_ERR_NO_ERROR);
-		if (message->err != RD_KAFKA_RESP_ERR__PARTITION_EOF)
+		if (message->err == RD_KAFKA_RESP_ERR__FATAL)
+			tell_fatal(source);
+		else if (message->err != RD_KAFKA_RESP_ERR__PARTITION_EOF)
 			say(source, rd_kafka_err2str(message->err), rd_kafka_message_errstr(message));
 		rd_kafka_message_destroy(message);
 	} while (ab_monotonic_ns() < end_ns);

@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 from metrics import Metrics, read_metrics
-from services import ROOT, until
+from services import PARTITIONS, ROOT, until
 
 READY_SECONDS = 60.0
 # SIGTERM drains within 10 s, says the promise; the rest is for a loaded machine.
@@ -36,17 +36,19 @@ def binary(name: str) -> Path:
 
 
 class Engine:
-    def __init__(self, directory: Path, settings: dict[str, str]) -> None:
+    def __init__(self, directory: Path, settings: dict[str, str], name: str = "engine") -> None:
         self.directory = directory
+        self.name = name
         self.settings = DEFAULTS | settings
         self.port = int(self.settings["METRICS_PORT"])
-        self.env_file = directory / "engine.env"
-        self.log_file = directory / "engine.log"
+        self.env_file = directory / f"{name}.env"
+        self.log_file = directory / f"{name}.log"
         self.process: subprocess.Popen[bytes] | None = None
         self.duplicates: dict[str, float] = {}  # by sink, over all lives of the engine
         self.starts = 0
         self.last: Metrics | None = None
         self.violations: list[str] = []
+        self.variables: dict[str, str] = {}  # of the process, besides its settings
         self.stop_sampling = threading.Event()
         self.sampler: threading.Thread | None = None
         self.write_env()
@@ -57,7 +59,7 @@ class Engine:
     def environment(self) -> dict[str, str]:
         """The settings come from the file alone."""
         kept = ("PATH", "HOME", "LANG", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS")
-        return {key: value for key, value in os.environ.items() if key in kept}
+        return {key: value for key, value in os.environ.items() if key in kept} | self.variables
 
     def command(self, *arguments: str, check: bool = True) -> str:
         done = subprocess.run(
@@ -177,6 +179,11 @@ class Engine:
             self.sampler.join()
             self.sampler = None
 
+    def partitions(self) -> set[int]:
+        """What it owns now; nothing while it does not answer."""
+        found = read_metrics(self.port)
+        return set() if found is None else set(found.committed())
+
     def count_duplicates(self, of: Metrics) -> None:
         for labels, value in of.each("duplicates_total"):
             self.duplicates[labels["sink"]] = self.duplicates.get(labels["sink"], 0) + value
@@ -203,3 +210,44 @@ class Engine:
         found = re.findall(rf"{sink} received (\d+) records", self.log())
         assert found, f"no summary line of {sink}:\n{self.log_tail()}"
         return int(found[-1])
+
+
+class Group:
+    """Several engines of one consumer group, asked together as if they were one."""
+
+    def __init__(self, *engines: Engine) -> None:
+        self.engines = engines
+        self.starts = 2  # records are read by more than one life
+
+    @property
+    def violations(self) -> list[str]:
+        return [f"{one.name}: {what}" for one in self.engines for what in one.violations]
+
+    def running(self) -> list[Engine]:
+        return [one for one in self.engines if one.process is not None and one.process.poll() is None]
+
+    def share(self) -> list[set[int]]:
+        return [one.partitions() for one in self.running()]
+
+    def is_shared(self) -> bool:
+        """Every partition has one owner, and nobody who runs has none."""
+        shares = self.share()
+        owned = [partition for share in shares for partition in share]
+        return all(shares) and len(owned) == len(set(owned)) == PARTITIONS
+
+    def metrics(self) -> Metrics:
+        return self.running()[0].metrics()
+
+    def log_tail(self, lines: int = 25) -> str:
+        return "\n".join(f"--- {one.name}\n{one.log_tail(lines)}" for one in self.engines)
+
+    def has_settled(self, ends: dict[int, int], sinks: set[str]) -> bool:
+        samples = [found for one in self.running() if (found := read_metrics(one.port)) is not None]
+        return all(
+            max((found.positions(sink).get(partition, -1) for found in samples), default=-1) >= end
+            for sink in sinks for partition, end in ends.items() if end > 0
+        )
+
+    def each_offset_is_a_floor(self) -> None:
+        for one in self.running():
+            one.metrics().group_offset_is_a_floor()

@@ -11,8 +11,8 @@ from typing import Any
 
 import compare
 import oracle
-from engine import Engine, binary
-from services import CONTENT_TOPIC, EVENTS_TOPIC, Services, until
+from engine import Engine, Group, binary
+from services import CONTENT_TOPIC, EVENTS_TOPIC, Services, free_port, until
 
 NUMBERS = itertools.count(1)
 LSNS = itertools.count(1_000_000)
@@ -65,6 +65,13 @@ class Lab:
     def engine(self, **changes: Any) -> Engine:
         engine = Engine(self.directory, self.settings(**changes))
         self.record_max_bytes = int(engine.settings.get("RECORD_MAX_BYTES", 4194304))
+        self.engines.append(engine)
+        return engine
+
+    def another(self, **changes: Any) -> Engine:
+        """One more engine of the same group, beside the others."""
+        name = f"engine{len(self.engines) + 1}"
+        engine = Engine(self.directory, self.settings(METRICS_PORT=free_port(), WEB_PORT=free_port(), **changes), name)
         self.engines.append(engine)
         return engine
 
@@ -142,7 +149,7 @@ class Lab:
         return ends
 
     def settle(
-        self, engine: Engine, sinks: set[str] | None = None, seconds: float = SETTLED_SECONDS,
+        self, engine: Engine | Group, sinks: set[str] | None = None, seconds: float = SETTLED_SECONDS,
         records: list[oracle.Record] | None = None,
     ) -> list[oracle.Record]:
         """Waits until every sink has applied all that is in the topic now."""
@@ -179,7 +186,7 @@ class Lab:
         return report
 
     def assert_equal(
-        self, engine: Engine, sinks: set[str] | None = None, seconds: float = SETTLED_SECONDS
+        self, engine: Engine | Group, sinks: set[str] | None = None, seconds: float = SETTLED_SECONDS
     ) -> compare.Report:
         """Settled, and every sink holds exactly what the log says; the metrics add up."""
         records = self.settle(engine, sinks, seconds)

@@ -5,6 +5,7 @@ Where they are comes from `stack/stack.sh env`, so a pipeline that runs on the d
 
 import json
 import os
+import socket
 import subprocess
 import time
 import urllib.error
@@ -61,6 +62,11 @@ def until(what: str, seconds: float, condition: Any, every: float = POLL_SECONDS
         if time.monotonic() > end:
             raise AssertionError(f"not within {seconds} s: {what}")
         time.sleep(every)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        return int(one.getsockname()[1])
 
 
 class Services:
