@@ -48,7 +48,6 @@ class Engine:
         self.starts = 0
         self.last: Metrics | None = None
         self.violations: list[str] = []
-        self.variables: dict[str, str] = {}  # of the process, besides its settings
         self.stop_sampling = threading.Event()
         self.sampler: threading.Thread | None = None
         self.write_env()
@@ -59,7 +58,7 @@ class Engine:
     def environment(self) -> dict[str, str]:
         """The settings come from the file alone."""
         kept = ("PATH", "HOME", "LANG", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS")
-        return {key: value for key, value in os.environ.items() if key in kept} | self.variables
+        return {key: value for key, value in os.environ.items() if key in kept}
 
     def command(self, *arguments: str, check: bool = True) -> str:
         done = subprocess.run(
