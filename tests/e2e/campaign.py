@@ -28,6 +28,7 @@ import proxy
 import row_keeper
 from engine import Engine, Group
 from lab import Lab
+from metrics import Metrics
 from proxy import Fault, Proxy
 from services import ROOT, Redis, Services, free_port, stack, until
 
@@ -122,6 +123,10 @@ class Piece:
         return compare.compare_redis(expected, lab.services.redis.access(), lab.services.redis.engagement())
 
 
+def has_begun(found: Metrics) -> bool:
+    return found.sum("source_records_total") > 0 or (bool(found.committed()) and found.sum("source_lag_messages") == 0)
+
+
 # --- the pieces -------------------------------------------------------------------------------------------------------
 
 
@@ -135,8 +140,7 @@ def kill_engine(piece: Piece, events: int) -> None:
         one.slow(NETWORK_SECONDS)
     while True:
         engine.start()
-        begin = engine.metrics().sum("source_records_total")
-        until("records", 60, lambda b=begin: engine.metrics().sum("source_records_total") > b, 0.01)
+        until("the first records, or nothing left", 60, lambda: has_begun(engine.metrics()), 0.01)
         time.sleep(piece.random.uniform(0.0, 2.0))
         if engine.metrics().sum("source_lag_messages") == 0:
             break
