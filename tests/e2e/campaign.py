@@ -63,6 +63,13 @@ class StubTable:
         row_keeper.drop(self.port, self.table)
 
 
+class NoTable:
+    """For runs without BigQuery, which need not even have one."""
+
+    def drop(self) -> None:
+        pass
+
+
 class Piece:
     """One run: its lab, a proxy before each sink, and what it counted."""
 
@@ -76,6 +83,8 @@ class Piece:
         self.places: dict[str, str | int] = {"SINKS": sinks}
         if stub:
             self.lab.bigquery = StubTable(stub, self.lab.name)
+        elif "bigquery" not in self.sinks:
+            self.lab.bigquery = NoTable()
         for sink in sorted(self.sinks):
             key = f"{sink.upper()}_PORT"
             target = stub if stub and sink == "bigquery" else int(services.environment[key])

@@ -10,7 +10,8 @@
     black hole    the request is taken and never answered
     corrupt       the answer's bytes are damaged
 
-And two that last: silence (nothing passes, connections stay open), and slowness (every answer takes its time).
+And three that last: silence (nothing passes, connections stay open), slowness (every answer takes its time), and distance
+(every request that changes data does).
 
 Whole requests and answers are cut out of the stream, so every fault hits one of them and is counted. Faults are for
 requests that change data; everything else passes unchanged. Two threads for each connection.
@@ -194,6 +195,8 @@ class Connection:
             self.proxy.keep(self)
             return
         rule = self.proxy.next_rule(self) if marked else None
+        if marked:
+            time.sleep(self.proxy.request_delay)
         if rule is None:
             self.forward(request, Answer(marked))
         else:
@@ -325,6 +328,7 @@ class Proxy:
         self.passing = threading.Event()
         self.passing.set()
         self.delay = 0.0
+        self.request_delay = 0.0
         self.connections: list[Connection] = []  # whose client is there
         self.late: list[tuple[Connection, int]] = []  # and the number of requests after which it is delivered
         self.delivered_late = 0
@@ -362,6 +366,10 @@ class Proxy:
     def slow(self, seconds: float) -> None:
         """Every answer waits for so long."""
         self.delay = seconds
+
+    def far(self, seconds: float) -> None:
+        """Every request that changes data takes so much longer to arrive from now on."""
+        self.request_delay = seconds
 
     # --- faults, request by request -----------------------------------------------------------------------------------
 
