@@ -36,7 +36,9 @@ RESULTS = Path(os.environ.get("AB_FAULTS_RESULTS", ROOT / "build/faults.jsonl"))
 MARKERS = {"redis": proxy.REDIS, "elasticsearch": proxy.ELASTICSEARCH, "bigquery": proxy.BIGQUERY}
 SETTLE_SECONDS = 300.0
 NETWORK_SECONDS = 0.02
-CHANGES = ("--update-share", "8", "--delete-share", "2", "--bare", "--compression", "lz4")
+CHANGES = ("--mix", "90:8:2", "--shape", "unwrapped")
+# Room for the ids of one filling.
+IDS = 100_000_000
 
 
 class StubTable:
@@ -77,6 +79,7 @@ class Piece:
         self.lab = Lab(services, directory)
         self.random = random.Random(seed)
         self.seed = seed % 1_000_000
+        self.fillings = 0
         self.counts: Counter[str] = Counter()
         self.sinks = set(sinks.split(","))
         self.proxies: dict[str, Proxy] = {}
@@ -93,8 +96,9 @@ class Piece:
             self.lab.closers.append(self.proxies[sink].close)
 
     def fill(self, events: int, *more: str) -> None:
-        """Of one seed, so of one set of contents: a second filling repeats ids and versions at new offsets."""
-        self.lab.prefill(events, *CHANGES, *more, seed=self.seed)
+        """Of one seed, so of one set of contents; each filling has ids of its own."""
+        self.lab.prefill(events, *CHANGES, "--first-id", str(1 + IDS * self.fillings), *more, seed=self.seed)
+        self.fillings += 1
 
     def finish(self, engine: Engine | Group) -> None:
         """Settles, compares, counts."""
@@ -295,9 +299,7 @@ def ready(port: int) -> bool:
 def poison(piece: Piece, events: int) -> None:
     """One record in a thousand can be read by nobody; kills in between."""
     lab = piece.lab
-    for part in range(10):
-        piece.fill(events // 10)
-        lab.services.kafka.produce(lab.events_topic, [(f"p{n}", b"poison %d" % part) for n in range(events // 10_000)])
+    piece.fill(events, "--poison", "0.001")
     engine = lab.engine(**piece.places, INSTANCE_ID="faults", BREAKER_SHARE=100)
     engine.init()
     for _ in range(3):
@@ -307,7 +309,7 @@ def poison(piece: Piece, events: int) -> None:
         piece.counts["kills amid poison"] += 1
     engine.start()
     piece.finish(engine)
-    piece.counts["poison records"] += events // 10_000 * 10
+    piece.counts["poison records"] += len({m.key() for m in lab.services.kafka.messages(lab.dead_letter_topic)})
     engine.stop()
 
 

@@ -42,7 +42,7 @@ def taken_over(by: Engine, seconds: float = 30) -> float:
 
 def test_engines_share_the_partitions_and_hand_them_over(lab: Lab) -> None:
     """One, two, three; then one is asked to stop and one is killed, all under load. BigQuery is the slowest."""
-    lab.prefill(BACKLOG // 2, "--update-share", "8", "--delete-share", "2")
+    lab.prefill(BACKLOG // 2, "--mix", "90:8:2")
     first, second, third = started(lab, 3)
     flows(second, 500)
     second.signal(signal.SIGTERM)
@@ -61,7 +61,7 @@ def test_engines_share_the_partitions_and_hand_them_over(lab: Lab) -> None:
 @pytest.mark.parametrize("static", [False, True], ids=["dynamic", "static"])
 def test_one_that_was_frozen_beyond_its_session_changes_nothing(lab: Lab, static: bool) -> None:
     """Its requests are in the kernel's buffers, its batches in memory; meanwhile another has gone on from its positions."""
-    lab.prefill(BACKLOG, "--update-share", "8", "--delete-share", "2")
+    lab.prefill(BACKLOG, "--mix", "90:8:2")
     engines = [
         lab.another(SINKS="redis,elasticsearch", **({"INSTANCE_ID": f"e{n}"} if static else {})) for n in range(2)
     ]
@@ -86,7 +86,7 @@ def test_one_that_was_frozen_beyond_its_session_changes_nothing(lab: Lab, static
 
 def test_a_double_of_an_instance_ends_the_older_one_with_the_reason(lab: Lab) -> None:
     """A supervisor starts a frozen engine anew; later the old one wakes up. Its instance id belongs to another now."""
-    lab.prefill(BACKLOG, "--update-share", "8")
+    lab.prefill(BACKLOG, "--mix", "92:8:0")
     old, young = (lab.another(SINKS="redis,elasticsearch", INSTANCE_ID="one") for _ in range(2))
     old.init()
     old.start()

@@ -21,7 +21,7 @@ def proxies(lab: Lab) -> dict[str, Proxy]:
 
 def test_late_requests_are_refused_absorbed_or_counted(lab: Lab) -> None:
     """Each arrives after its repeat, or between others. BigQuery cannot refuse it: its table has the row twice then."""
-    lab.prefill(8_000, "--update-share", "8", "--delete-share", "2")
+    lab.prefill(8_000, "--mix", "90:8:2")
     places = proxies(lab)
     engine = lab.engine(**SMALL, **{key: one.port for key, one in places.items()})
     engine.init()
@@ -35,7 +35,7 @@ def test_late_requests_are_refused_absorbed_or_counted(lab: Lab) -> None:
 
 
 def test_everything_a_network_does_at_once(lab: Lab) -> None:
-    lab.prefill(8_000, "--update-share", "8", "--delete-share", "2")
+    lab.prefill(8_000, "--mix", "90:8:2")
     places = proxies(lab)
     # A request that nobody answers is given up after these.
     waits = {"REDIS_POOL_TIMEOUT_MS": 1000, "ELASTICSEARCH_READ_TIMEOUT_MS": 2000, "BIGQUERY_READ_TIMEOUT_MS": 2000}
