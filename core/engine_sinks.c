@@ -54,7 +54,33 @@ static void met(struct ab_engine *engine, struct ab_engine_sink *sink, const str
 	}
 }
 
-/* An absent sink shows on its lanes too, so that it could not be tended is only logged. */
+static void ask_where_it_stands(struct ab_engine *engine, struct ab_engine_sink *sink, const char *why)
+{
+	ab_log("%s: its positions went back (%s): reading again from where it stands", sink->ops->name, why);
+	set_state(engine, sink, AB_STATE_ABSENT, "");
+	sink->asked_ns = 0;
+	ab_engine_leave(engine, (int)(sink - engine->sink));
+}
+
+/* It has lost what was durable in it, or all of it, and no batch has met that yet. One that cannot be reached shows on
+ * its lanes too, so that it could not be tended is only logged. */
+static void tended(struct ab_engine *engine, struct ab_engine_sink *sink, const struct ab_errand *errand)
+{
+	bool lost = sink->ops->stores_positions &&
+		    (errand->status == AB_SINK_MISSING || errand->status == AB_SINK_REFUSED);
+
+	if (sink->state != AB_STATE_RUNNING || sink->fresh)
+		return;
+	if (lost) {
+		set_state(engine, sink, AB_STATE_STOPPED, errand->error);
+		ab_engine_leave(engine, (int)(sink - engine->sink));
+	} else if (errand->went_back) {
+		ask_where_it_stands(engine, sink, "it holds less than was durable in it");
+	} else if (errand->error[0]) {
+		ab_log("%s: %s", sink->ops->name, errand->error);
+	}
+}
+
 static void take_answer(struct ab_engine *engine, struct ab_engine_sink *sink, int wait_ms)
 {
 	const struct ab_errand *errand = ab_courier_take(&sink->courier, wait_ms);
@@ -63,18 +89,31 @@ static void take_answer(struct ab_engine *engine, struct ab_engine_sink *sink, i
 		return;
 	if (errand->kind == AB_ERRAND_MEET && sink->state == AB_STATE_ABSENT)
 		met(engine, sink, errand);
-	else if (errand->kind == AB_ERRAND_TEND && errand->status != AB_SINK_OK && errand->error[0])
-		ab_log("%s: %s", sink->ops->name, errand->error);
+	else if (errand->kind == AB_ERRAND_TEND)
+		tended(engine, sink, errand);
+}
+
+/* What its lanes know to be durable; -1 where they hold nothing. */
+static void durable(const struct ab_engine_sink *sink, int partition_total, struct ab_sink_positions *out)
+{
+	out->lanes = sink->lanes;
+	for (int l = 0; l < sink->lanes; l++) {
+		for (int p = 0; p < partition_total; p++)
+			out->position[l][p] = ab_lane_position(&sink->delivery.lane[l].lane, (uint16_t)p);
+	}
 }
 
 static void ask(struct ab_engine *engine, struct ab_engine_sink *sink, int64_t now_ns)
 {
 	bool meet = sink->state == AB_STATE_ABSENT;
+	struct ab_sink_positions floor;
 
-	if (sink->state == AB_STATE_STOPPED || (!meet && sink->ops->tend == NULL) ||
+	if (sink->state == AB_STATE_STOPPED || (!meet && sink->ops->tend == NULL && !sink->ops->stores_positions) ||
 	    now_ns - sink->asked_ns < PROBE_INTERVAL_NS)
 		return;
-	if (ab_courier_ask(&sink->courier, meet ? AB_ERRAND_MEET : AB_ERRAND_TEND, meet ? &sink->known : NULL,
+	if (!meet)
+		durable(sink, engine->partition_total, &floor);
+	if (ab_courier_ask(&sink->courier, meet ? AB_ERRAND_MEET : AB_ERRAND_TEND, meet ? &sink->known : &floor,
 			   engine->assignment))
 		sink->asked_ns = now_ns;
 }
@@ -112,12 +151,10 @@ static void answer_call(struct ab_engine *engine, int s)
 	ab_delivery_error(&sink->delivery, error, sizeof error);
 	if (call == AB_CALL_STOP) {
 		set_state(engine, sink, AB_STATE_STOPPED, error);
+		ab_engine_leave(engine, s);
 	} else {
-		ab_log("%s: its positions went back (%s): reading again from where it stands", sink->ops->name, error);
-		set_state(engine, sink, AB_STATE_ABSENT, "");
-		sink->asked_ns = 0;
+		ask_where_it_stands(engine, sink, error);
 	}
-	ab_engine_leave(engine, s);
 }
 
 void ab_engine_tend_sinks(struct ab_engine *engine, int64_t now_ns)
