@@ -138,29 +138,42 @@ static void mark_link(const struct ab_link *link, const struct ab_lane *lane, in
 	}
 }
 
-/* The numbers that are shown: what a sink was given is acked, dead, under way or dropped, and never more than that. */
-static void check_counts(const struct ab_engine *engine, int s)
+/* Of the batch that is sent: records whose outcome is in the accounts already. A letter is when it goes out, all others
+ * when none of the batch is open any more. */
+static int64_t noted(const struct ab_engine *engine, int s, uint16_t p)
 {
-	uint64_t given = 0, settled = 0, under_way = 0;
+	int64_t count = 0;
 
-	for (int w = 0; w < engine->worker_count; w++)
-		given += ab_count_get(&engine->worker[w].sink[s].events);
 	for (int l = 0; l < engine->sink[s].lanes; l++) {
-		const struct ab_delivery_lane *lane = &engine->sink[s].delivery.lane[l];
-		bool counted = lane->lane.state == AB_LANE_DEAD_LETTERS; /* its batch is in acked already */
-		settled += ab_count_get(&lane->counts.acked) + ab_count_get(&lane->counts.rejected);
-		under_way += lane->lane.filling->item_count + (counted ? 0 : lane->lane.sending->item_count);
+		const struct ab_lane *lane = &engine->sink[s].delivery.lane[l].lane;
+		for (uint32_t i = 0; i < lane->sending->item_count; i++) {
+			const struct ab_item *item = &lane->sending->item[i];
+			count += item->partition == p && (lane->state == AB_LANE_DEAD_LETTERS || item->outcome == AB_OUTCOME_REJECTED);
+		}
 	}
-	/* A letter is counted when it is sent, its batch's other records when all are settled. */
-	for (int l = 0; l < engine->sink[s].lanes; l++) {
-		const struct ab_batch *sending = engine->sink[s].delivery.lane[l].lane.sending;
-		bool counted = engine->sink[s].delivery.lane[l].lane.state == AB_LANE_DEAD_LETTERS;
-		for (uint32_t i = 0; i < sending->item_count && !counted; i++)
-			under_way -= sending->item[i].outcome == AB_OUTCOME_REJECTED;
+	return count;
+}
+
+/* The accounts that are shown: consumed = acked + dead + skipped + in flight, and what is in flight is so by name. */
+static void check_ledger(const struct ab_engine *engine, int s, uint16_t p)
+{
+	const struct ab_delivery_sink *delivery = &engine->sink[s].delivery;
+	const struct ab_worker_sink *its = &engine->worker[p % engine->worker_count].sink[s];
+	int64_t settled = (int64_t)(ab_count_get(&delivery->acked[p]) + ab_count_get(&delivery->dead[p]));
+	int64_t in_flight = -noted(engine, s, p);
+
+	for (int account = AB_LEDGER_DEAD; account < AB_LEDGER_COUNT; account++)
+		settled += (int64_t)ab_count_get(&its->ledger[p][account]);
+	for (int i = 0; i < sim.log[p].produced; i++) {
+		const struct sim_record *record = &sim.log[p].record[i];
+		int lane = record->lane[s];
+		bool held = lane >= 0 && record->offset >= ab_lane_position(&delivery->lane[lane].lane, p);
+		in_flight += record->offset < its->consumed[p] && (held || record->offset >= its->through[p]);
 	}
-	if (settled + under_way > given)
-		sim_fail("%s was given %llu records: %llu are acked or dead, and %llu under way", sim_sink_names[s],
-			 (unsigned long long)given, (unsigned long long)settled, (unsigned long long)under_way);
+	int64_t consumed = (int64_t)ab_count_get(&its->ledger[p][AB_LEDGER_CONSUMED]);
+	if (consumed != settled + in_flight)
+		sim_fail("%s, partition %d: %lld records consumed, of which %lld have an outcome and %lld are in flight",
+			 sim_sink_names[s], p, (long long)consumed, (long long)settled, (long long)in_flight);
 }
 
 static void check_lane(const struct ab_engine *engine, int s, int l, uint16_t p)
@@ -200,7 +213,6 @@ void sim_check_structure(const struct sim_engine *of)
 		if (engine->sink[s].state != AB_STATE_RUNNING || engine->sink[s].reader < 0 ||
 		    !engine->sink[s].delivery.running)
 			continue;
-		check_counts(engine, s);
 		memset(in_batch, 0, sizeof in_batch);
 		memset(in_chunk, 0, sizeof in_chunk);
 		for (int l = 0; l < engine->sink[s].lanes; l++) {
@@ -213,6 +225,7 @@ void sim_check_structure(const struct sim_engine *of)
 		for (int i = 0; i < engine->partition_count; i++) {
 			for (int l = 0; l < engine->sink[s].lanes; l++)
 				check_lane(engine, s, l, engine->partition[i]);
+			check_ledger(engine, s, engine->partition[i]);
 		}
 	}
 }
@@ -276,4 +289,15 @@ void sim_check_end(void)
 	}
 	for (int id = 0; id < sim.partitions * SIM_IDS; id++)
 		check_document(id);
+}
+
+void sim_check_wiped(void)
+{
+	for (int p = 0; p < sim.partitions; p++) {
+		for (int i = 0; i < sim.log[p].count; i++) {
+			if (sim.redis.applied[p][i] != 0)
+				sim_fail("the end: redis was emptied, and counts %d:%lld anew", p,
+					 (long long)sim.log[p].record[i].offset);
+		}
+	}
 }

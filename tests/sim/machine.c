@@ -67,6 +67,9 @@ void ab_log(const char *format, ...)
 {
 	va_list args;
 
+	/* What only its words tell: a sink that left the others, and one that joined them again. */
+	sim.tally.detached += strstr(format, ": detached: ") != NULL;
+	sim.tally.joins += strstr(format, "with the others again") != NULL;
 	if (!sim.trace)
 		return;
 	va_start(args, format);

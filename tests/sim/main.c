@@ -46,9 +46,9 @@ static int tell(uint64_t count, double took)
 	printf("%" PRIu64 " schedules clean in %.1f s: %" PRIu64 " steps, %" PRIu64 " kills, %" PRIu64 " rebalances, %" PRIu64
 	       " commits (%" PRIu64 " fenced), %" PRIu64 " answers lost, %" PRIu64 " requests late, %" PRIu64 " twice, %" PRIu64
 	       " refused, %" PRIu64 " repeats absorbed, %" PRIu64 " snapshots restored, %" PRIu64 " readers of their own, %" PRIu64
-	       " letters\n",
+	       " left the others, %" PRIu64 " joined them again, %" PRIu64 " letters\n",
 	       count, took, t->steps, t->crashes, t->rebalances, t->commits, t->fenced, t->lost, t->late, t->twice, t->refused,
-	       t->duplicates, t->rollbacks, t->own_readers, t->letters);
+	       t->duplicates, t->rollbacks, t->own_readers, t->detached, t->joins, t->letters);
 	if (count >= 1000 && (t->crashes < count || t->fenced == 0 || t->lost < count || t->late < count / 10 || t->twice == 0 ||
 			      t->duplicates < count / 10 || t->rollbacks == 0 || t->own_readers == 0 || t->letters < count)) {
 		fprintf(stderr, "too little has gone wrong for this to prove anything\n");
@@ -107,7 +107,7 @@ int main(int argc, char **argv)
 	signal(SIGSEGV, on_abort);
 
 	/* Lookup rows (512 KiB a lane) are hardly touched: as maps of their own they cost least to take and give back. */
-	mallopt(M_MMAP_THRESHOLD, 400 << 10);
+	mallopt(M_MMAP_THRESHOLD, 120 << 10);
 	mallopt(M_TRIM_THRESHOLD, 1 << 30);
 	mallopt(M_TOP_PAD, 64 << 20);
 	sim_ops_make();

@@ -65,8 +65,8 @@ mutant "<= for ==" sinks/redis.lua test_redis_script \
 	's/if stored\[i\] == range\.first then/if stored[i] and tonumber(stored[i]) <= tonumber(range.first) then/'
 mutant "ack counted twice" core/delivery_lane.c simulate \
 	's/if \(first && !pending\)/if (!pending)/'
-mutant "rejoin one off" core/readers.c simulate \
-	's/start\[p\] = sink->next\[p\];/start[p] = sink->next[p] + 1;/'
+mutant "rejoin one off" core/worker_readers.c simulate \
+	's/if \(records == 0 && has_room/if (records <= 1 && has_room/'
 mutant "commit max instead of min" core/position.c simulate \
 	's/least = INT64_MAX;/least = -1;/; s/sink\[s\]\.next\[l\] < least/sink[s].next[l] > least/'
 mutant "retry reordered" core/lane.c simulate \
@@ -80,7 +80,15 @@ mutant "filter off by one" core/lane.c simulate \
 mutant "content consumer from latest" core/content.c test_content \
 	's/feed->next\[p\] = first;/feed->next[p] = feed->goal[p];/'
 
-# Beyond the ten: what the simulation has found once, and what else would be silent.
+# Beyond the ten: what would be silent, and what the simulation has found once.
+mutant "leave one off" core/worker_readers.c simulate \
+	's/start\[p\] = own\[p\] = ab_worker_given\(worker, s, p\);/start[p] = own[p] = ab_worker_given(worker, s, p) + 1;/'
+mutant "start one off" core/readers.c simulate \
+	's/start\[p\] = sink->next\[p\];/start[p] = sink->next[p] + 1;/'
+mutant "nobody leaves" core/starve.c simulate \
+	's/>= after_ns \? AB_STARVE_LEAVE/>= after_ns + INT64_MAX \/ 2 ? AB_STARVE_LEAVE/'
+mutant "a quiet Redis is not looked at" core/errand.c simulate \
+	's/errand->went_back \|= /errand->went_back \&= /'
 mutant "a wish to close is forgotten" core/delivery.c simulate \
 	's/ \|\| \*wish == AB_WISH_REOPEN \? / ? /'
 mutant "position first in the script" sinks/redis.lua test_redis_script \

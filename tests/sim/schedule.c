@@ -283,8 +283,7 @@ static void produce(int p)
 {
 	struct sim_partition *log = &sim.log[p];
 
-	/* A Redis that goes back is met with the next offsets of a partition: some are left for when it is calm. */
-	if (log->produced == log->count || (sim.goes_back && sim.faults && log->produced == log->count - 1))
+	if (log->produced == log->count)
 		return;
 	log->produced++;
 	log->next = log->record[log->produced - 1].offset + 1 + sim_draw(2); /* a transaction's marker takes an offset */
@@ -410,15 +409,32 @@ static void step(void)
 		sim_check_structure(of);
 }
 
-/* Nothing goes wrong any more: the servers answer, nobody stands still. */
+/* FLUSHALL: nothing may ever be counted from nothing. */
+static void wipe_redis(void)
+{
+	sim_trace("redis is emptied");
+	memset(&sim.redis, 0, sizeof sim.redis);
+	memset(sim.redis.position, 0xff, sizeof sim.redis.position);
+	sim.server[SIM_REDIS].wiped = sim.server[SIM_REDIS].rolled_back = true;
+	sim_wire_cut(SIM_REDIS);
+}
+
+/* Nothing goes wrong any more: the servers answer, nobody stands still. But one server may stay dead for now, or Redis
+ * may have lost everything. */
 static void calm_down(void)
 {
 	sim_trace("calm");
 	sim.faults = false;
+	sim.dead = sim_chance(150) ? (int)sim_draw(SIM_SINKS) : -1;
+	sim.wiped = sim.dead < 0 && sim_chance(20);
 	for (int s = 0; s < SIM_SINKS; s++) {
 		sim.server[s].health = SIM_UP;
 		sim.server[s].refuse_percent = sim.server[s].item_percent = 0;
 	}
+	if (sim.dead >= 0)
+		sim.server[sim.dead].health = sim_chance(500) ? SIM_DOWN : SIM_SILENT;
+	if (sim.wiped)
+		wipe_redis();
 	for (int e = 0; e < sim.engines; e++) {
 		sim.engine[e].frozen = sim.engine[e].letters_full = false;
 		if (sim.engine[e].engine == NULL && (e == 0 || sim_chance(300)))
@@ -432,8 +448,13 @@ static void calm_down(void)
 	}
 }
 
-static bool is_committed(void)
+/* A Redis that went back has to be met again, even when nothing new comes for it. */
+static bool is_all_done(void)
 {
+	for (int s = 0; s < SIM_SINKS; s++) {
+		if (!sim_check_delivered((enum sim_sink)s))
+			return false;
+	}
 	for (int p = 0; p < sim.partitions; p++) {
 		if (sim.log[p].committed < sim.log[p].next)
 			return false;
@@ -459,6 +480,60 @@ static void round_of_all(void)
 	sim_commit_step();
 }
 
+static void rounds_until(bool (*done)(void), const char *what)
+{
+	int rounds = 0;
+
+	while (!done()) {
+		if (rounds++ == CALM_ROUNDS_MAX)
+			sim_fail("%s does not come to an end: committed %lld of %lld in partition 0", what,
+				 (long long)sim.log[0].committed, (long long)sim.log[0].next);
+		round_of_all();
+		sim.steps++;
+		sim.now_ns += 20 * MS;
+	}
+}
+
+/* A dead sink costs the others nothing: they get all there is while it stays dead. */
+static bool others_have_all(void)
+{
+	for (int s = 0; s < SIM_SINKS; s++) {
+		if (s != sim.dead && !sim_check_delivered((enum sim_sink)s))
+			return false;
+	}
+	return true;
+}
+
+/* Every engine that has partitions has stopped writing to a Redis without positions, and says so. */
+static bool redis_is_stopped(void)
+{
+	bool stopped = true;
+
+	for (int e = 0; e < sim.engines; e++) {
+		const struct ab_engine *engine = sim.engine[e].engine;
+		if (engine != NULL && engine->partition_count > 0)
+			stopped &= engine->sink[SIM_REDIS].state == AB_STATE_STOPPED;
+	}
+	return stopped && sim_check_delivered(SIM_BIGQUERY) && sim_check_delivered(SIM_ELASTICSEARCH);
+}
+
+static void come_to_rest(void)
+{
+	calm_down();
+	if (sim.wiped) {
+		rounds_until(redis_is_stopped, "an engine whose Redis was emptied");
+		sim_check_wiped();
+		return;
+	}
+	if (sim.dead >= 0) {
+		rounds_until(others_have_all, "what has to do without a dead sink");
+		sim_trace("%s is back", sim_sink_names[sim.dead]);
+		sim.server[sim.dead].health = SIM_UP;
+	}
+	rounds_until(is_all_done, "it");
+	sim_check_end();
+}
+
 void sim_run(uint64_t seed)
 {
 	begin(seed);
@@ -467,17 +542,7 @@ void sim_run(uint64_t seed)
 	for (uint32_t steps = 200 + sim_draw(1000); steps > 0; steps--)
 		step();
 	sim.tally.steps += (uint64_t)sim.steps;
-	calm_down();
-	int rounds = 0;
-	while (!is_committed()) {
-		if (rounds++ == CALM_ROUNDS_MAX)
-			sim_fail("it does not come to an end: committed %lld of %lld in partition 0",
-				 (long long)sim.log[0].committed, (long long)sim.log[0].next);
-		round_of_all();
-		sim.steps++;
-		sim.now_ns += 20 * MS;
-	}
-	sim_check_end();
+	come_to_rest();
 	sim.trace = false;
 	for (int e = 0; e < sim.engines; e++) {
 		if (sim.engine[e].engine != NULL)

@@ -113,6 +113,8 @@ struct sim {
 	int partitions, engines, lanes[SIM_SINKS];
 	bool only_in_time;		/* no request comes late: every duplicate would be our fault */
 	bool goes_back;			/* Redis may be restored from a snapshot */
+	bool wiped;			/* Redis was emptied at the end */
+	int dead;			/* the sink that is dead at the end; -1: none */
 	struct ab_config config;
 	struct sim_partition log[SIM_PARTITIONS];
 	struct sim_redis redis, snapshot;
@@ -125,7 +127,7 @@ struct sim {
 	/* how much happened: a schedule in which nothing goes wrong proves nothing */
 	struct sim_tally {
 		uint64_t steps, crashes, rebalances, fenced, lost, late, twice, refused, rollbacks, rewinds, own_readers,
-			joins, letters, commits, duplicates;
+			joins, detached, letters, commits, duplicates;
 	} tally;
 };
 
@@ -201,4 +203,5 @@ void sim_check_structure(const struct sim_engine *engine);
 void sim_check_send(struct sim_engine *engine, const struct ab_delivery_lane *lane);
 bool sim_check_delivered(enum sim_sink sink);	/* all of the log */
 void sim_check_end(void);
+void sim_check_wiped(void);
 bool sim_durable(enum sim_sink sink, int p, int i);
