@@ -299,7 +299,7 @@ static void make_log(int p, bool sparse)
 	log->first = offset;
 	log->next = offset;
 	log->produced = 0;
-	log->count = 4 + (int)sim_draw(SIM_RECORDS - 4);
+	log->count = 3 + (int)sim_draw(SIM_RECORDS - 3);
 	log->committed = log->first;
 	for (int i = 0; i < log->count; i++) {
 		sim_record_make(p, i, offset);
@@ -539,7 +539,7 @@ void sim_run(uint64_t seed)
 	begin(seed);
 	start(&sim.engine[0]);
 	sim.faults = true;
-	for (uint32_t steps = 200 + sim_draw(1000); steps > 0; steps--)
+	for (uint32_t steps = 120 + sim_draw(600); steps > 0; steps--)
 		step();
 	sim.tally.steps += (uint64_t)sim.steps;
 	come_to_rest();

@@ -24,7 +24,7 @@
  * a schedule to take about a millisecond. */
 #define SIM_ENGINES 3
 #define SIM_PARTITIONS 3
-#define SIM_RECORDS 48		/* of a partition */
+#define SIM_RECORDS 32		/* of a partition */
 #define SIM_LANES 3
 #define SIM_SINKS 3
 #define SIM_IDS 12		/* rows of a partition */
