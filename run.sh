@@ -4,6 +4,7 @@
 #   ./run.sh start                 build what is needed, start everything, show that rows arrive
 #   ./run.sh status                one line per service; names a dead one and the command that restarts only it
 #   ./run.sh logs engine           follow a log (without a name: all of them)
+#   ./run.sh monitor               the pipeline on this terminal, live
 #   ./run.sh test                  health and row counts of every part
 #   ./run.sh verify                compare PostgreSQL, Kafka and every sink (docs/VERIFY.md); takes verify's options
 #   ./run.sh stress [OPTION...]    a staged stress test of the running pipeline, with a report (docs/LOADGEN.md)
@@ -11,6 +12,7 @@
 #
 #   start [--resetdb] [-y]         --resetdb empties database, topics, positions and all sinks together, after asking
 #         [--no-generator]         no generated rows
+#         [--no-monitor]           do not open the monitor at the end (without a terminal it is never opened)
 #         [--docker]               in containers by docker-compose.yml, same names and ports
 #   restart [--resetdb] [...]      stop, then start
 #   build                          the engine and the generator, into build/release
@@ -54,22 +56,23 @@ build() {
 	stack/librdkafka.sh
 	progress build "configuring"
 	if ! { cmake --preset release && progress build "compiling" >&3 &&
-		cmake --build --preset release --target anabranch anabranch-loadgen; } 3>&1 > "$log" 2>&1; then
+		cmake --build --preset release --target anabranch anabranch-loadgen anabranch-monitor; } 3>&1 > "$log" 2>&1; then
 		progress_done build "FAILED"
 		{ grep -m 5 -E -A 6 'error|Error|FAILED' "$log" || tail -n 15 "$log"; } | sed 's/^/    | /' >&2
 		die "the build failed; all of it is in $log. What to do: fix what it names, then ./run.sh build."
 	fi
-	progress_done build "build/release/anabranch, build/release/anabranch-loadgen"
+	progress_done build "build/release/anabranch, anabranch-loadgen, anabranch-monitor"
 }
 
 # --- start ---------------------------------------------------------------------------------------------------------
 
 start() {
-	local reset=no generator=yes docker=no yes=no
+	local reset=no generator=yes docker=no yes=no monitor=yes
 	while (($# > 0)); do
 		case $1 in
 		--resetdb) reset=yes ;;
 		--no-generator) generator=no ;;
+		--no-monitor) monitor=no ;;
 		--docker) docker=yes ;;
 		-y | --yes) yes=yes ;;
 		*) usage_error "start does not know $1" ;;
@@ -86,6 +89,11 @@ start() {
 		docker_start "$reset" "$generator"
 	else
 		native_start "$reset" "$generator"
+	fi
+	if [[ $monitor == yes && -t 0 && -t 1 ]]; then
+		say "The monitor opens in 5 s (q leaves it, the pipeline goes on; Ctrl-C now keeps this page)."
+		sleep 5
+		monitor --interval 1
 	fi
 }
 
@@ -147,6 +155,12 @@ stop() {
 		"$STACK" down
 	fi
 	rm -f "$MODE_FILE"
+}
+
+# In this terminal, until q. The pipeline is not touched.
+monitor() {
+	[[ -x build/release/anabranch-monitor ]] || die "the monitor is not built. What to do: ./run.sh build"
+	build/release/anabranch-monitor ${AB_ENV_FILE:+-e "$AB_ENV_FILE"} "$@"
 }
 
 # --- looking -------------------------------------------------------------------------------------------------------
@@ -293,7 +307,7 @@ main() {
 	stop | status | build | test) (($# == 0)) || usage_error "$verb takes nothing" ;;
 	esac
 	case $verb in
-	start | logs | clean | stress | verify) "$verb" "$@" ;;
+	start | logs | clean | monitor | stress | verify) "$verb" "$@" ;;
 	stop | status | build) "$verb" ;;
 	restart)
 		stop

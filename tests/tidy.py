@@ -23,7 +23,7 @@ ALLOWED = {
     "stages": {"base", "records", "stages"},
     "io": {"base", "records", "config", "io"},
     "sinks": {"base", "records", "config", "io", "sinks"},
-    "monitor": {"base", "monitor"},
+    "monitor": {"base", "config", "io", "monitor"},
     # It judges the engine: no decoder, encoder or sink of the engine's may take part.
     "verify": {"base", "config", "io", "verify"},
     "wiring": {"base", "records", "config", "stages", "io", "sinks", "monitor", "verify", "wiring"},

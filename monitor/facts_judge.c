@@ -1,0 +1,122 @@
+/* monitor/facts_judge.c — the one word, and the sentence that says why. See facts.h. */
+#include <math.h>
+#include <stdarg.h>
+
+#include "monitor/facts.h"
+
+/* From here on a thread has no room left: the rest goes into waking up and into others on the same core. */
+#define BUSY_SHARE    0.9
+#define BLOCKED_SHARE 0.5
+
+static void verdict(struct ab_facts *facts, enum ab_health health, const char *format, ...) AB_PRINTF(3, 4);
+
+/* The worst verdict counts; of two equally bad ones the first. */
+static void verdict(struct ab_facts *facts, enum ab_health health, const char *format, ...)
+{
+	va_list args;
+
+	if (facts->sentence[0] && health <= facts->health)
+		return;
+	facts->health = health;
+	va_start(args, format);
+	vsnprintf(facts->sentence, sizeof facts->sentence, format, args);
+	va_end(args);
+}
+
+static void judge_sinks(struct ab_facts *facts)
+{
+	for (int s = 0; s < facts->sink_count; s++) {
+		const struct ab_facts_sink *sink = &facts->sink[s];
+		if (sink->stalled)
+			verdict(facts, AB_HEALTH_STALLED,
+				"%s has taken nothing for %.0f s, %.0f records are waiting%s%s", sink->name,
+				sink->stalled_s, sink->behind, sink->why[0] ? ": " : "", sink->why);
+		else if (strcmp(sink->state, "running") != 0 && strcmp(sink->state, "live") != 0)
+			verdict(facts, AB_HEALTH_DEGRADED, "%s is %s%s%s", sink->name, sink->state,
+				sink->why[0] ? ": " : "", sink->why);
+	}
+}
+
+static void judge_neighbours(struct ab_facts *facts)
+{
+	const struct ab_connect_answer *connect = &facts->connect_said;
+
+	if (!facts->kafka.answers)
+		verdict(facts, AB_HEALTH_DEGRADED, "Kafka does not answer: %s", facts->kafka.error);
+	if (!facts->connect.answers)
+		verdict(facts, AB_HEALTH_DEGRADED, "Kafka Connect does not answer, no change reaches Kafka: %s",
+			facts->connect.error);
+	else if (strcmp(connect->connector, "RUNNING") != 0 || strcmp(connect->task, "RUNNING") != 0)
+		verdict(facts, AB_HEALTH_DEGRADED, "Debezium is %s: %s",
+			connect->task[0]        ? connect->task
+			: connect->connector[0] ? connect->connector
+						: "missing",
+			connect->why);
+	if (!facts->postgres.answers)
+		verdict(facts, AB_HEALTH_DEGRADED, "PostgreSQL does not answer: %s", facts->postgres.error);
+}
+
+static void judge_flow(struct ab_facts *facts)
+{
+	int warn = 0, stop = 0;
+
+	for (int p = 0; p < facts->partition_count; p++) {
+		warn += facts->partition[p].progress == AB_PROGRESS_WARN;
+		stop += facts->partition[p].progress == AB_PROGRESS_STOP;
+	}
+	if (stop > 0)
+		verdict(facts, AB_HEALTH_BEHIND, "%d partition%s with records, and nothing settled for %d s", stop,
+			stop == 1 ? " stands" : "s stand", AB_FACTS_WINDOW_S);
+	if (warn > 0)
+		verdict(facts, AB_HEALTH_BEHIND, "more comes in than the sinks take: %.0f records behind, and growing",
+			facts->lag);
+	if (facts->read_per_s == 0 && facts->lag == 0)
+		verdict(facts, AB_HEALTH_IDLE, "nothing has come in for %d s, nothing is waiting", AB_FACTS_WINDOW_S);
+}
+
+static const struct ab_facts_sink *furthest(const struct ab_facts *facts)
+{
+	const struct ab_facts_sink *worst = NULL;
+
+	for (int s = 0; s < facts->sink_count; s++) {
+		const struct ab_facts_sink *sink = &facts->sink[s];
+		if (!isnan(sink->behind) && (worst == NULL || sink->behind > worst->behind))
+			worst = sink;
+	}
+	return worst;
+}
+
+static void name_bottleneck(struct ab_facts *facts)
+{
+	const struct ab_facts_thread *busiest = NULL, *blocked = NULL;
+	const struct ab_facts_sink *sink = furthest(facts);
+
+	for (int t = 0; t < facts->thread_count; t++) {
+		const struct ab_facts_thread *thread = &facts->thread[t];
+		if (busiest == NULL || thread->busy > busiest->busy)
+			busiest = thread;
+		if (!isnan(thread->blocked) && (blocked == NULL || thread->blocked > blocked->blocked))
+			blocked = thread;
+	}
+	if (blocked != NULL && blocked->blocked > BLOCKED_SHARE && sink != NULL)
+		snprintf(facts->bottleneck, sizeof facts->bottleneck, "%s limits: %s waits for it %.0f %% of the time",
+			 sink->name, blocked->name, 100 * blocked->blocked);
+	else if (busiest != NULL && busiest->busy > BUSY_SHARE)
+		snprintf(facts->bottleneck, sizeof facts->bottleneck, "%s limits: it is busy %.0f %% of the time",
+			 busiest->name, 100 * busiest->busy);
+}
+
+void ab_facts_judge(struct ab_facts *facts)
+{
+	facts->sentence[0] = 0;
+	facts->health = AB_HEALTH_OK;
+	if (!facts->engine.answers) {
+		verdict(facts, AB_HEALTH_DOWN, "the engine does not answer: %s", facts->engine.error);
+		return;
+	}
+	name_bottleneck(facts);
+	judge_sinks(facts);
+	judge_neighbours(facts);
+	judge_flow(facts);
+	verdict(facts, AB_HEALTH_OK, "all sinks take what comes");
+}
