@@ -26,6 +26,7 @@
 #define AB_FACTS_WINDOW_S 10
 #define AB_FACTS_HISTORY  32 /* answers: the window, even when asked every 400 ms */
 #define AB_FACTS_THREADS  16
+#define AB_FACTS_BUCKETS  32
 #define AB_FACTS_SPARK    60 /* points of the little graph */
 
 enum ab_health {
@@ -61,6 +62,7 @@ struct ab_facts_sink {
 	double batch_max;
 	double retries, duplicates, dead, errors; /* since the engine started */
 	double errors_new; /* in the window */
+	double freshness_count[AB_FACTS_BUCKETS]; /* since the answer before; the bounds are in facts.bound_s */
 };
 
 struct ab_facts_partition {
@@ -98,6 +100,9 @@ struct ab_facts {
 	struct ab_facts_sink sink[AB_SINKS_MAX];
 	struct ab_facts_partition partition[AB_PARTITIONS_MAX];
 	struct ab_facts_thread thread[AB_FACTS_THREADS];
+
+	int bound_count; /* of the freshness histogram; one more bucket counts what is beyond the last */
+	double bound_s[AB_FACTS_BUCKETS];
 
 	double spark_rate[AB_FACTS_SPARK], spark_p99[AB_FACTS_SPARK]; /* oldest first; NAN: not known */
 };

@@ -121,6 +121,34 @@ static void sink_facts(const struct ab_facts_history *history, const struct wind
 	sink->stalled_s = unmoved_s(history, label);
 }
 
+/* What each bucket of the freshness histogram counted since the answer before: one column of a heat map. */
+static void freshness_counts(const struct ab_facts_history *history, struct ab_facts *facts, struct ab_facts_sink *sink)
+{
+	const struct ab_scrape *now = nth(history, history->count - 1);
+	const struct ab_scrape *then = history->count > 1 ? nth(history, history->count - 2) : NULL;
+	double before = 0;
+	int b = 0;
+
+	facts->bound_count = 0;
+	for (size_t i = 0; i < now->count && b < AB_FACTS_BUCKETS; i++) {
+		const struct ab_sample *sample = &now->sample[i];
+		char name[16], bound[32], label[64];
+		if (strcmp(sample->name, "anabranch_freshness_seconds_bucket") != 0 ||
+		    !ab_sample_label(sample, "sink", name, sizeof name) || strcmp(name, sink->name) != 0 ||
+		    !ab_sample_label(sample, "le", bound, sizeof bound))
+			continue;
+		snprintf(label, sizeof label, "sink=\"%s\"", name);
+		char le[48];
+		snprintf(le, sizeof le, "le=\"%s\"", bound);
+		double below = sample->value -
+			       (then == NULL ? sample->value : or_zero(ab_scrape_sum(then, sample->name, label, le)));
+		sink->freshness_count[b++] = below - before;
+		before = below;
+		if (strcmp(bound, "+Inf") != 0)
+			facts->bound_s[facts->bound_count++] = strtod(bound, NULL);
+	}
+}
+
 static bool runs(const struct ab_facts_sink *sink)
 {
 	return strcmp(sink->state, "running") == 0 || strcmp(sink->state, "live") == 0;
@@ -261,8 +289,10 @@ void ab_facts_of_engine(const struct ab_facts_history *history, const char *read
 	facts->read_bytes_per_s = rate(&window, "anabranch_source_bytes_total", NULL, NULL);
 	facts->dead_letters = ab_scrape_sum(now, "anabranch_dead_letters_total", NULL, NULL);
 	facts->enrich_unknown = ab_scrape_sum(now, "anabranch_enrich_misses_total", "outcome=\"unknown\"", NULL);
-	for (int s = 0; s < facts->sink_count; s++)
+	for (int s = 0; s < facts->sink_count; s++) {
 		sink_facts(history, &window, ready, config, &facts->sink[s]);
+		freshness_counts(history, facts, &facts->sink[s]);
+	}
 	for (size_t i = 0; i < now->count && facts->partition_count < AB_PARTITIONS_MAX; i++) {
 		char number[16];
 		if (strcmp(now->sample[i].name, "anabranch_committed_offset") == 0 &&

@@ -25,7 +25,16 @@ static json_t *watch_json(const struct ab_watch_state *state)
 	return object;
 }
 
-static json_t *sink_json(const struct ab_facts_sink *sink)
+static json_t *numbers_json(const double *value, int count)
+{
+	json_t *array = json_array();
+
+	for (int i = 0; i < count; i++)
+		AB_ASSERT(json_array_append_new(array, number(value[i])) == 0);
+	return array;
+}
+
+static json_t *sink_json(const struct ab_facts_sink *sink, int buckets)
 {
 	const struct {
 		const char *key;
@@ -59,6 +68,7 @@ static json_t *sink_json(const struct ab_facts_sink *sink)
 	put(object, "stalled", json_boolean(sink->stalled));
 	for (size_t i = 0; i < AB_COUNT(numbers); i++)
 		put(object, numbers[i].key, number(numbers[i].value));
+	put(object, "freshness_counts", numbers_json(sink->freshness_count, buckets));
 	return object;
 }
 
@@ -150,16 +160,18 @@ char *ab_facts_json(const struct ab_facts *facts)
 {
 	json_t *root = json_object(), *sinks = json_array(), *partitions = json_array(), *threads = json_array();
 
+	int buckets = facts->bound_count > 0 ? facts->bound_count + 1 : 0;
 	put(root, "schema_version", json_integer(AB_FACTS_SCHEMA_VERSION));
 	put(root, "at_ms", json_integer(facts->wall_ms));
 	put(root, "window_s", json_integer(AB_FACTS_WINDOW_S));
 	put(root, "health", json_string(ab_health_word(facts->health)));
 	put(root, "sentence", json_string(facts->sentence));
 	put(root, "bottleneck", json_string(facts->bottleneck));
+	put(root, "freshness_bounds_s", numbers_json(facts->bound_s, facts->bound_count));
 	put(root, "engine", engine_json(facts));
 	put(root, "neighbours", neighbours_json(facts));
 	for (int s = 0; s < facts->sink_count; s++)
-		AB_ASSERT(json_array_append_new(sinks, sink_json(&facts->sink[s])) == 0);
+		AB_ASSERT(json_array_append_new(sinks, sink_json(&facts->sink[s], buckets)) == 0);
 	for (int p = 0; p < facts->partition_count; p++)
 		AB_ASSERT(json_array_append_new(partitions, partition_json(facts, &facts->partition[p])) == 0);
 	for (int t = 0; t < facts->thread_count; t++)

@@ -92,7 +92,7 @@ enum ab_watch_result ab_ask_connect(void *self, void *to, char *error)
 
 	memset(answer, 0, sizeof *answer);
 	snprintf(path, sizeof path, "/connectors/%s/status", asker->connector);
-	long status = get("127.0.0.1", (int)asker->config->connect_port, path, &page, error);
+	long status = get(asker->config->connect_host, (int)asker->config->connect_port, path, &page, error);
 	if (status == 0)
 		return AB_WATCH_FAILED;
 	if (status == 404) {

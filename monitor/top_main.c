@@ -16,6 +16,7 @@
 #include "core/clock.h"
 #include "monitor/facts_json.h"
 #include "monitor/top_screen.h"
+#include "monitor/web.h"
 
 /* sysexits, as the engine's. */
 enum { EXIT_FINE = 0, EXIT_NOT_WELL = 1, EXIT_WRONG_USAGE = 64, EXIT_WRONG_CONFIG = 78 };
@@ -33,7 +34,7 @@ struct options {
 	const char *set[SETTINGS_MAX];
 	int set_count;
 	int64_t interval_ms;
-	bool once, json, ascii;
+	bool once, json, ascii, web;
 };
 
 static struct ab_config config;
@@ -55,13 +56,15 @@ static const char usage_text[] =
     "  anabranch-monitor                        the pipeline of this directory's .env, on the terminal\n"
     "  anabranch-monitor -e my.env              another one\n"
     "  anabranch-monitor --once --format json   all facts once, for scripts: | jq '.sinks[] | {name, behind_records}'\n"
+    "  anabranch-monitor --web                  the live page on http://127.0.0.1:WEB_PORT, until Ctrl-C\n"
     "\n"
-    "anabranch-monitor [-e FILE] [-s KEY=VALUE]... [--interval SECONDS] [--once] [--format text|json]\n"
+    "anabranch-monitor [-e FILE] [-s KEY=VALUE]... [--interval SECONDS] [--web | --once [--format text|json]]\n"
     "                  [--ascii] [--connector NAME]\n"
     "\n"
     "  -e, --env-file FILE   settings, the engine's; without it .env of this directory, where there is one\n"
     "  -s, --set KEY=VALUE   one setting, above file and environment; may be repeated\n"
     "      --interval S      how often everything is asked (1)\n"
+    "      --web             serves the live page on WEB_PORT of METRICS_HOST, without a terminal\n"
     "      --once            asks once, prints, ends: 0 when all is well (OK, IDLE, BEHIND), 1 when not\n"
     "      --format F        of --once: text or json\n"
     "      --ascii           no line drawing; taken by itself where the locale is not UTF-8\n"
@@ -83,7 +86,7 @@ static int usage(const char *format, ...)
 	return EXIT_WRONG_USAGE;
 }
 
-enum { OPT_INTERVAL = 256, OPT_ONCE, OPT_FORMAT, OPT_ASCII, OPT_CONNECTOR };
+enum { OPT_INTERVAL = 256, OPT_ONCE, OPT_FORMAT, OPT_ASCII, OPT_CONNECTOR, OPT_WEB };
 
 static const struct option long_options[] = {
     {"env-file", required_argument, NULL, 'e'},
@@ -93,6 +96,7 @@ static const struct option long_options[] = {
     {"format", required_argument, NULL, OPT_FORMAT},
     {"ascii", no_argument, NULL, OPT_ASCII},
     {"connector", required_argument, NULL, OPT_CONNECTOR},
+    {"web", no_argument, NULL, OPT_WEB},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {0},
@@ -142,6 +146,9 @@ static int read_options(int argc, char **argv, struct options *options)
 		case OPT_CONNECTOR:
 			options->connector = optarg;
 			break;
+		case OPT_WEB:
+			options->web = true;
+			break;
 		case 'h':
 			fputs(usage_text, stdout);
 			return EXIT_FINE;
@@ -154,6 +161,8 @@ static int read_options(int argc, char **argv, struct options *options)
 	}
 	if (optind < argc)
 		return usage("it takes no words such as %s", argv[optind]);
+	if (options->web && options->once)
+		return usage("--web and --once do not go together");
 	if (options->json && !options->once)
 		return usage("--format json goes with --once");
 	return -1;
@@ -241,6 +250,31 @@ static int once(const struct options *options)
 		ab_top_print(&facts, stdout);
 	}
 	return facts.health <= AB_HEALTH_BEHIND ? EXIT_FINE : EXIT_NOT_WELL;
+}
+
+/* Serves the page until told to stop. Nothing is drawn here: the viewers' browsers do. */
+static int on_web(const struct options *options)
+{
+	struct ab_web *web = ab_web_start(config.metrics_host, (int)config.web_port);
+
+	if (web == NULL) {
+		fprintf(stderr,
+			"anabranch-monitor: the page cannot be served on %s:%d: %s. What to do: another WEB_PORT, "
+			"or end what holds it\n",
+			config.metrics_host, (int)config.web_port, strerror(errno));
+		return EXIT_NOT_WELL;
+	}
+	printf("http://%s:%d/\n", config.metrics_host, (int)config.web_port);
+	fflush(stdout);
+	while (!asked_to_stop) {
+		ab_facts_take(&history, &watches, &config, &facts);
+		char *json = ab_facts_json(&facts);
+		ab_web_publish(web, json);
+		free(json);
+		nap(options->interval_ms);
+	}
+	ab_web_stop(web);
+	return EXIT_FINE;
 }
 
 static void type_filter(struct ab_top_view *view, int key)
@@ -335,8 +369,8 @@ int main(int argc, char **argv)
 		return code;
 	if (!load(&options))
 		return EXIT_WRONG_CONFIG;
-	if (!options.once && !isatty(STDOUT_FILENO)) {
-		fprintf(stderr, "%s: there is no terminal here. What to do: --once, or --once --format json\n",
+	if (!options.once && !options.web && !isatty(STDOUT_FILENO)) {
+		fprintf(stderr, "%s: there is no terminal here. What to do: --web, --once, or --once --format json\n",
 			argv[0]);
 		return EXIT_WRONG_USAGE;
 	}
@@ -346,7 +380,7 @@ int main(int argc, char **argv)
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	ab_facts_begin(&history);
 	start_watches(&options);
-	code = options.once ? once(&options) : on_terminal(&options);
+	code = options.once ? once(&options) : options.web ? on_web(&options) : on_terminal(&options);
 	stop_watches();
 	ab_facts_end(&history);
 	curl_global_cleanup();
