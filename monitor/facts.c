@@ -7,7 +7,7 @@
 
 const char *ab_health_word(enum ab_health health)
 {
-	static const char *const words[] = {"OK", "IDLE", "BEHIND", "DEGRADED", "STALLED", "DOWN"};
+	static const char *const words[] = {"OK", "IDLE", "BEHIND", "DEGRADED", "STALLED", "DOWN", "ASKING"};
 
 	return words[health];
 }

@@ -14,6 +14,7 @@
  *     BEHIND    all take records, and the distance to the end of the log grows
  *     IDLE      nothing comes in
  *     OK
+ *     ASKING    nobody has answered yet: the monitor has just begun
  *
  * Threads: one. Memory: fixed, but for the scrapes of the history.
  */
@@ -35,7 +36,8 @@ enum ab_health {
 	AB_HEALTH_BEHIND,
 	AB_HEALTH_DEGRADED,
 	AB_HEALTH_STALLED,
-	AB_HEALTH_DOWN
+	AB_HEALTH_DOWN,
+	AB_HEALTH_ASKING
 };
 
 /* Burrow's words, from a window and without thresholds. */

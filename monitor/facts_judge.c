@@ -41,8 +41,12 @@ static void judge_neighbours(struct ab_facts *facts)
 {
 	const struct ab_connect_answer *connect = &facts->connect_said;
 
-	if (!facts->kafka.answers)
+	if (!facts->postgres.answers && !facts->postgres.waiting)
+		verdict(facts, AB_HEALTH_DEGRADED, "PostgreSQL does not answer: %s", facts->postgres.error);
+	if (!facts->kafka.answers && !facts->kafka.waiting)
 		verdict(facts, AB_HEALTH_DEGRADED, "Kafka does not answer: %s", facts->kafka.error);
+	if (facts->connect.waiting)
+		return;
 	if (!facts->connect.answers)
 		verdict(facts, AB_HEALTH_DEGRADED, "Kafka Connect does not answer, no change reaches Kafka: %s",
 			facts->connect.error);
@@ -52,8 +56,6 @@ static void judge_neighbours(struct ab_facts *facts)
 			: connect->connector[0] ? connect->connector
 						: "missing",
 			connect->why);
-	if (!facts->postgres.answers)
-		verdict(facts, AB_HEALTH_DEGRADED, "PostgreSQL does not answer: %s", facts->postgres.error);
 }
 
 static void judge_flow(struct ab_facts *facts)
@@ -110,6 +112,10 @@ void ab_facts_judge(struct ab_facts *facts)
 {
 	facts->sentence[0] = 0;
 	facts->health = AB_HEALTH_OK;
+	if (facts->engine.waiting) {
+		verdict(facts, AB_HEALTH_ASKING, "waiting for the engine's first answer");
+		return;
+	}
 	if (!facts->engine.answers) {
 		verdict(facts, AB_HEALTH_DOWN, "the engine does not answer: %s", facts->engine.error);
 		return;

@@ -228,10 +228,10 @@ static bool wants_more(void)
 	const struct ab_watch_state *const all[] = {&facts.postgres, &facts.connect, &facts.kafka, &facts.redis};
 
 	for (size_t i = 0; i < AB_COUNT(all); i++) {
-		if (!all[i]->answers && strcmp(all[i]->error, "no answer yet") == 0)
+		if (all[i]->waiting)
 			return true;
 	}
-	return facts.engine.answers ? facts.engine.count < 2 : strcmp(facts.engine.error, "no answer yet") == 0;
+	return facts.engine.answers ? facts.engine.count < 2 : facts.engine.waiting;
 }
 
 static int once(const struct options *options)

@@ -93,11 +93,12 @@ struct ab_watch_state ab_watch_copy(struct ab_watch *watch, void *answer)
 	state.count = watch->answers;
 	if (watch->answered_ns > 0)
 		state.age_ns = ab_monotonic_ns() - watch->answered_ns;
+	state.waiting = watch->answered_ns == 0 && !watch->failed;
 	state.answers = state.age_ns >= 0 && !watch->failed && state.age_ns < silent_ns;
 	memcpy(state.error, watch->error, sizeof state.error);
 	pthread_mutex_unlock(&watch->mutex);
 	if (!state.answers && state.error[0] == 0)
-		snprintf(state.error, sizeof state.error, state.age_ns < 0 ? "no answer yet" : "silent for %lld s",
+		snprintf(state.error, sizeof state.error, state.waiting ? "no answer yet" : "silent for %lld s",
 			 (long long)(state.age_ns / AB_NS_PER_S));
 	return state;
 }

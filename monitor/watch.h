@@ -44,6 +44,7 @@ struct ab_watch {
 
 struct ab_watch_state {
 	bool answers; /* it answers now: the last question was answered, and not long ago */
+	bool waiting; /* the first question is under way: nothing is known yet */
 	uint64_t count; /* answers so far: a new one has another count */
 	int64_t age_ns; /* of the last answer; -1: there was none */
 	char error[AB_WATCH_ERROR_MAX_BYTES];

@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import proxy
 import pytest
@@ -37,12 +37,19 @@ class Screen:
     def text(self) -> str:
         return self.tmux("capture-pane", "-p", "-t", "m")
 
+    def until(self, what: str, condition: Callable[[], bool], seconds: float = 15) -> None:
+        try:
+            until(what, seconds, condition)
+        except AssertionError as error:
+            raise AssertionError(f"{error}. The screen:\n{self.text()}") from error
+
     def keys(self, *names: str) -> None:
         self.tmux("send-keys", "-t", "m", *names)
 
     def row(self, name: str) -> str:
-        """The line of a table that begins with this word; "" when it is not shown."""
-        return next((line for line in self.text().splitlines() if line.split()[:1] == [name]), "")
+        """The line of this sink in the table of sinks; "" when it is not shown."""
+        _, _, table = self.text().partition(" SINK ")
+        return next((line for line in table.splitlines() if line.split()[:1] == [name]), "")
 
     def close(self) -> None:
         self.tmux("kill-server")
@@ -76,9 +83,9 @@ def test_the_screen_says_what_the_metrics_say_at_both_sizes(lab: Lab, screens: l
     screens += [Screen(str(engine.env_file), 80, 24), Screen(str(engine.env_file), 120, 40)]
     lab.settle(engine)
     for screen in screens:
-        until("the screen at rest", 20, lambda: " IDLE " in screen.text() or " OK " in screen.text())
+        screen.until("the screen at rest", lambda: " IDLE " in screen.text() or " OK " in screen.text())
         for sink in ("redis", "bigquery", "elasticsearch"):
-            until(f"{sink} on the screen", 20, lambda: caught_up(screen.row(sink)))
+            screen.until(f"{sink} on the screen", lambda: caught_up(screen.row(sink)))
         assert all(len(line) <= (80 if screen is screens[0] else 120) for line in screen.text().splitlines())
         assert "PostgreSQL" in screen.text() and "RUNNING" in screen.text()
     said = facts(engine)
@@ -101,18 +108,18 @@ def caught_up(row: str) -> bool:
 
 def keys_do_what_the_last_line_says(screen: Screen) -> None:
     screen.keys("?")
-    until("help", 5, lambda: "keys and words" in screen.text())
+    screen.until("help", lambda: "keys and words" in screen.text())
     screen.keys("x")
     screen.keys("/", "b", "i", "g", "Enter")
-    until("the filter", 5, lambda: screen.row("bigquery") and not screen.row("elasticsearch"))
+    screen.until("the filter", lambda: bool(screen.row("bigquery")) and not screen.row("elasticsearch"))
     screen.keys("/", "Enter")
-    until("no filter", 5, lambda: bool(screen.row("elasticsearch")))
+    screen.until("no filter", lambda: bool(screen.row("elasticsearch")))
     screen.keys("s")
-    until("the order", 5, lambda: "most first" in screen.text())
+    screen.until("the order", lambda: "most first" in screen.text())
     screen.keys("p")
-    until("the pause", 5, lambda: "PAUSED" in screen.text())
+    screen.until("the pause", lambda: "PAUSED" in screen.text())
     screen.keys("q")
-    until("the end", 5, lambda: not screen.text().strip())
+    screen.until("the end", lambda: not screen.text().strip())
 
 
 def test_a_silent_sink_is_shown_as_stalled_and_never_with_a_lag_of_zero(lab: Lab, screens: list[Screen]) -> None:
@@ -128,7 +135,7 @@ def test_a_silent_sink_is_shown_as_stalled_and_never_with_a_lag_of_zero(lab: Lab
     between.hold()
     lab.prefill(500, seed=2)
     until("a request without answer", 30, between.held, 0.02)
-    until("STALLED", 10, lambda: "STALLED" in screens[0].row("redis"))
+    screens[0].until("STALLED", lambda: "STALLED" in screens[0].row("redis"))
     said = facts(engine)
     redis = next(sink for sink in said["sinks"] if sink["name"] == "redis")  # type: ignore[attr-defined]
     assert redis["stalled"] and redis["behind_records"] > 0 and said["health"] == "STALLED"
@@ -143,10 +150,10 @@ def test_an_engine_that_is_gone_is_down_and_nothing_is_shown_as_zero(lab: Lab, s
     engine.start()
     lab.settle(engine)
     screens.append(Screen(str(engine.env_file), 80, 24, "--ascii", locale="C"))
-    until("a screen", 10, lambda: bool(screens[0].row("redis")))
+    screens[0].until("the engine's first answer", lambda: "running" in screens[0].row("redis"))
     assert screens[0].text().isascii()
     engine.kill()
-    until("DOWN", 10, lambda: "* DOWN" in screens[0].text())
+    screens[0].until("DOWN", lambda: "* DOWN" in screens[0].text())
     assert screens[0].row("redis").split()[1:5] == ["unknown", "?", "?", "-"]
     said = facts(engine)
     assert said["health"] == "DOWN" and said["engine"]["lag_records"] is None  # type: ignore[index]
