@@ -18,6 +18,7 @@ static const char overview[] =
 	"  config     print the settings in force, or the documents made from their table\n"
 	"  init       create what run needs and will never create by itself\n"
 	"  verify     compare PostgreSQL, Kafka and every sink; say what is lost, doubled or different\n"
+	"  top        the pipeline on this terminal, live (anabranch top --help)\n"
 	"  version    print the versions of this program and of its libraries\n"
 	"  help       this, or help about one topic\n"
 	"\n"

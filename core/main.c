@@ -119,10 +119,26 @@ static int help(const struct ab_cli *cli)
 	return AB_EXIT_USAGE;
 }
 
+/* `anabranch top` is the program beside this one: the engine is not linked with a terminal's library. */
+static int top(char **argv)
+{
+	char path[AB_PATH_MAX_BYTES];
+	ssize_t len = readlink("/proc/self/exe", path, sizeof path - sizeof "-monitor");
+
+	if (len < 0)
+		return AB_EXIT_UNAVAILABLE;
+	memcpy(path + len, "-monitor", sizeof "-monitor");
+	execv(path, argv);
+	fprintf(stderr, "anabranch: %s: %s. What to do: ./run.sh build\n", path, strerror(errno));
+	return AB_EXIT_UNAVAILABLE;
+}
+
 int main(int argc, char **argv)
 {
 	struct ab_cli cli;
 
+	if (argc > 1 && strcmp(argv[1], "top") == 0)
+		return top(argv + 1);
 	setvbuf(stderr, NULL, _IOLBF, 0);
 	if (ab_cli_parse(&cli, argc, argv) != AB_CLI_OK) {
 		fprintf(stderr, "anabranch: %s\n", cli.error);
