@@ -25,6 +25,7 @@
 #include "monitor/scrape.h"
 
 #define AB_FACTS_WINDOW_S 10
+#define AB_FACTS_STALLED_S 2 /* a sink that takes nothing for so long, with something in its way, stands still */
 #define AB_FACTS_HISTORY  32 /* answers: the window, even when asked every 400 ms */
 #define AB_FACTS_THREADS  16
 #define AB_FACTS_BUCKETS  32
@@ -91,6 +92,7 @@ struct ab_facts {
 	struct ab_kafka_answer kafka_said;
 	struct ab_redis_answer redis_said;
 
+	double window_s; /* that rates are of: up to AB_FACTS_WINDOW_S; 0: one answer so far */
 	char version[24];
 	double uptime_s, cpu_share, rss_bytes, contents;
 	double rows_per_s; /* changes in PostgreSQL */

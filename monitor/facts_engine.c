@@ -4,9 +4,6 @@
 #include "core/clock.h"
 #include "monitor/facts.h"
 
-/* A sink that takes nothing for this long, with something in its way, stands still. */
-#define STALLED_AFTER_NS (2 * AB_NS_PER_S)
-
 static const struct ab_scrape *nth(const struct ab_facts_history *history, int i)
 {
 	return &history->scrape[(history->first + i) % AB_FACTS_HISTORY];
@@ -160,7 +157,7 @@ static void judge_sink(struct ab_facts_sink *sink)
 {
 	bool in_the_way = sink->in_flight > 0 || sink->errors_new > 0 || !runs(sink);
 
-	sink->stalled = sink->behind > 0 && in_the_way && sink->stalled_s * 1e9 >= STALLED_AFTER_NS;
+	sink->stalled = sink->behind > 0 && in_the_way && sink->stalled_s >= AB_FACTS_STALLED_S;
 	if (!sink->stalled)
 		sink->stalled_s = 0;
 }
@@ -279,6 +276,7 @@ void ab_facts_of_engine(const struct ab_facts_history *history, const char *read
 	struct window window = window_of(history);
 	const struct ab_scrape *now = window.now;
 
+	facts->window_s = window.seconds;
 	version_of(now, facts);
 	facts->uptime_s =
 	    (double)facts->wall_ms / 1000 - ab_scrape_sum(now, "anabranch_start_time_seconds", NULL, NULL);

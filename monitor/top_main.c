@@ -222,7 +222,8 @@ static void nap(int64_t ms)
 	nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * AB_NS_PER_MS}, NULL);
 }
 
-/* Whether waiting longer would bring more: somebody has neither answered nor failed, or the engine gave no rates yet. */
+/* Whether waiting longer would bring more: somebody has neither answered nor failed, the engine gave no rates yet, or it is
+ * too early to tell a sink that stands from one that is busy. */
 static bool wants_more(void)
 {
 	const struct ab_watch_state *const all[] = {&facts.postgres, &facts.connect, &facts.kafka, &facts.redis};
@@ -231,7 +232,9 @@ static bool wants_more(void)
 		if (all[i]->waiting)
 			return true;
 	}
-	return facts.engine.answers ? facts.engine.count < 2 : facts.engine.waiting;
+	if (!facts.engine.answers)
+		return facts.engine.waiting;
+	return facts.engine.count < 2 || (facts.lag > 0 && facts.window_s < AB_FACTS_STALLED_S);
 }
 
 static int once(const struct options *options)
