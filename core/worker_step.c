@@ -458,15 +458,18 @@ static enum ab_step process(struct ab_worker *worker, int r, int i, struct ab_so
 	return step;
 }
 
-/* Whether a lane that the next record waits for still has no room: then there is no use in decoding it again. */
+/* Whether a lane that the next record waits for still has no room: then there is no use in decoding it again. A lane that
+ * has got room is not waited for any more, though another is: whoever judges which sink holds the others up asks here. */
 static bool still_blocked(struct ab_worker *worker, struct ab_worker_reader *reader)
 {
+	bool any = false;
+
 	for (int s = 0; s < worker->sink_count; s++) {
-		if (reader->blocked[s] != NULL && ab_ring_count(&reader->blocked[s]->empty) == 0)
-			return true;
+		if (reader->blocked[s] != NULL && ab_ring_count(&reader->blocked[s]->empty) > 0)
+			reader->blocked[s] = NULL;
+		any |= reader->blocked[s] != NULL;
 	}
-	memset(reader->blocked, 0, sizeof reader->blocked);
-	return false;
+	return any;
 }
 
 enum ab_step ab_worker_step(struct ab_worker *worker, int r, int64_t now_ns)
