@@ -7,13 +7,13 @@ WORKDIR /src
 COPY stack/packages.sh stack/packages.txt stack/librdkafka.sh stack/
 RUN stack/packages.sh build && stack/librdkafka.sh
 COPY . .
-RUN cmake --preset release && cmake --build --preset release --target anabranch anabranch-loadgen
+RUN cmake --preset release && cmake --build --preset release --target anabranch anabranch-loadgen anabranch-monitor
 
 FROM debian:12-slim AS engine
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates curl libcurl4 libhiredis0.14 \
-	libjansson4 libmicrohttpd12 libpq5 libsimdjson14 libssl3 liburing2 libzstd1 zlib1g && rm -rf /var/lib/apt/lists/* && \
+	libjansson4 libmicrohttpd12 libncursesw6 libpq5 libsimdjson14 libssl3 liburing2 libzstd1 zlib1g && rm -rf /var/lib/apt/lists/* && \
 	useradd --system --no-create-home --shell /usr/sbin/nologin anabranch
-COPY --from=build /src/build/release/anabranch /src/build/release/anabranch-loadgen /usr/local/bin/
+COPY --from=build /src/build/release/anabranch /src/build/release/anabranch-loadgen /src/build/release/anabranch-monitor /usr/local/bin/
 COPY stack/kafka/postgres-connector.json stack/docker/put-connector.sh /usr/local/share/anabranch/
 USER anabranch
 # SIGTERM drains for up to ten seconds; compose waits longer than that.
