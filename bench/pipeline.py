@@ -30,6 +30,9 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
 ROOT = Path(__file__).resolve().parent.parent
 PARTITIONS = 4
 CONTENTS = 5000
@@ -105,18 +108,18 @@ def service_pid(name: str) -> int | None:
 class Topic:
     """A topic with the same records for the same arguments; filled when it is not there."""
 
-    def __init__(self, settings: dict[str, str], build: Path, count: int, unwrapped: bool):
-        from confluent_kafka import Consumer, TopicPartition
-        from confluent_kafka.admin import AdminClient, NewTopic
-
-        self.count = count
+    def __init__(self, settings: dict[str, str], name: str):
+        self.count = 0
         self.brokers = settings["KAFKA_BOOTSTRAP_SERVERS"]
-        self.name = f"bench.pipeline.{'bare' if unwrapped else 'wrapped'}.{count}"
-        admin = AdminClient({"bootstrap.servers": self.brokers})
-        if self.name not in admin.list_topics(timeout=10).topics:
-            new = NewTopic(self.name, PARTITIONS, 1, config={"retention.bytes": "-1"})
-            admin.create_topics([new])[self.name].result(30)
+        self.name = name
+        self.admin = AdminClient({"bootstrap.servers": self.brokers})
+        if name not in self.admin.list_topics(timeout=10).topics:
+            new = NewTopic(name, PARTITIONS, 1, config={"retention.bytes": "-1"})
+            self.admin.create_topics([new])[name].result(30)
             time.sleep(1)
+
+    def fill(self, build: Path, count: int, unwrapped: bool) -> None:
+        self.count = count
         reader = Consumer({"bootstrap.servers": self.brokers, "group.id": "bench"})
         ends = [reader.get_watermark_offsets(TopicPartition(self.name, p), timeout=10)[1] for p in range(PARTITIONS)]
         reader.close()
@@ -127,6 +130,24 @@ class Topic:
                             "--shape", "unwrapped" if unwrapped else "unwrapped+schema"], check=True)
         elif sum(ends) != count:
             stop(f"topic {self.name} has {sum(ends)} records, not {count}: delete it")
+
+    def delete(self) -> None:
+        self.admin.delete_topics([self.name])[self.name].result(30)
+
+
+def full_topic(settings: dict[str, str], build: Path, count: int, unwrapped: bool) -> Topic:
+    topic = Topic(settings, f"bench.pipeline.{'bare' if unwrapped else 'wrapped'}.{count}")
+    topic.fill(build, count, unwrapped)
+    return topic
+
+
+def seed_contents(build: Path, settings: dict[str, str]) -> None:
+    """Those that the records point to; repeating it changes nothing."""
+    with tempfile.NamedTemporaryFile("w") as env:
+        env.write("".join(f"{key}={value}\n" for key, value in settings.items()))
+        env.flush()
+        subprocess.run([build / "anabranch-loadgen", "run", "-e", env.name, "--seed-contents", str(CONTENTS), "--count", "0",
+                        "--quiet"], check=True, stdout=subprocess.DEVNULL)
 
 
 class Stubs:
@@ -303,12 +324,8 @@ def main() -> None:
     builds = [Path(where) for where in options.engine] or [ROOT / "build/release"]
     settings = stack_settings()
     result: dict[str, Any] = {"host": host(), "command": sys.argv, "engines": {str(b): [] for b in builds}, "bare": []}
-    topic = Topic(settings, builds[0], options.records, options.unwrapped)
-    seed = Path(tempfile.mkstemp()[1])
-    seed.write_text("".join(f"{k}={v}\n" for k, v in settings.items()))
-    subprocess.run([builds[0] / "anabranch-loadgen", "run", "-e", seed, "--seed-contents", str(CONTENTS), "--count", "0",
-                    "--quiet"], check=True, stdout=subprocess.DEVNULL)
-    seed.unlink()
+    topic = full_topic(settings, builds[0], options.records, options.unwrapped)
+    seed_contents(builds[0], settings)
     for number in range(options.runs):
         if options.bare:
             result["bare"].append(bare(options, builds[0], topic))

@@ -3,6 +3,9 @@
  *     build/release/bench/stub_sinks PORT        Redis at PORT, Elasticsearch + 1, BigQuery + 2, control + 3
  *     curl 127.0.0.1:PORT+3/                     what came so far, as JSON
  *
+ * STUB_APPLIED=FILE: a line for each range a Redis batch applied: partition, next offset, monotonic nanoseconds. They are
+ * written out when the control page is asked for.
+ *
  * See bench/stub/stub.h for what is checked.
  */
 #include <arpa/inet.h>
@@ -69,7 +72,7 @@ static int64_t now_ns(void)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_REALTIME, &t);
+	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
@@ -96,6 +99,8 @@ void stub_control(struct stub *stub, struct stub_conn *conn, const struct stub_r
 	static struct stub_buffer body;
 
 	(void)request;
+	if (stub->applied != NULL)
+		fflush(stub->applied);
 	body.len = 0;
 #define FIELD(name) stub_print(&body, "\"" #name "\":%llu,", (unsigned long long)c->name)
 	STUB_PUT(&body, "{");
@@ -213,6 +218,8 @@ static bool serve(struct stub *stub, int epoll, struct stub_conn *conn)
 	ssize_t n = recv(conn->fd, conn->in.at + conn->in.len, conn->in.room - conn->in.len, 0);
 	if (n == 0 || (n < 0 && errno != EAGAIN))
 		return false;
+	if (stub->applied != NULL)
+		stub->now_ns = now_ns();
 	if (n > 0) {
 		conn->in.len += (size_t)n;
 		if (conn->in.len > STUB_REQUEST_MAX_BYTES) {
@@ -236,6 +243,8 @@ int main(int argc, char **argv)
 		return 64;
 	}
 	stub_begin(&stub);
+	if (getenv("STUB_APPLIED") != NULL)
+		stub.applied = fopen(getenv("STUB_APPLIED"), "w");
 	for (int i = 0; i < STUB_PROTOCOLS; i++) {
 		listener[i] = (struct stub_conn){.fd = listen_at(port + i), .protocol = i};
 		watch(epoll, &listener[i], EPOLL_CTL_ADD);

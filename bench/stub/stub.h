@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* Rows and offsets per partition that can be told apart; address space is all they cost until they are used. */
 #define STUB_IDS_MAX	 (UINT64_C(1) << 28)
@@ -41,7 +42,7 @@ struct stub_conn {
 enum stub_protocol { STUB_REDIS, STUB_ELASTICSEARCH, STUB_BIGQUERY, STUB_CONTROL, STUB_PROTOCOLS };
 
 struct stub_counts {
-	uint64_t redis_requests, redis_events, redis_dup, redis_mix, redis_newest_us;
+	uint64_t redis_requests, redis_events, redis_dup, redis_mix;
 	uint64_t es_requests, es_created, es_updated, es_conflicts, es_bytes;
 	uint64_t bq_requests, bq_rows, bq_doubled, bq_lookups, bq_bytes;
 	uint64_t bad;		/* requests or items that are not as they must be */
@@ -58,6 +59,8 @@ struct stub {
 	struct stub_buffer template_body;	/* Elasticsearch's */
 	bool table_made, view_made, dataset_made;
 	int64_t first_ns, last_ns;	/* of the requests with data */
+	int64_t now_ns;			/* monotonic, when the bytes being handled came; only kept with `applied` */
+	FILE *applied;			/* NULL: nobody wants to know */
 };
 
 void stub_put(struct stub_buffer *to, const void *bytes, size_t len);
