@@ -89,8 +89,8 @@ def summary(name: str, count: int, seen: dict[str, Any], cpu: float, rss: int) -
             "doubled": {"redis": max(0, -lost["redis"]), "elasticsearch": seen["es_conflicts"], "bigquery": seen["bq_doubled"]}}
 
 
-def run_anabranch(options: argparse.Namespace, topic: pipeline.Topic, settings: dict[str, str], number: int) -> dict[str, Any]:
-    one = pipeline.Run(options, options.build, topic, settings, number).go()
+def run_anabranch(options: argparse.Namespace, topic: pipeline.Topic, settings: dict[str, str]) -> dict[str, Any]:
+    one = pipeline.Run(options, options.build, topic, settings).go()
     return summary("anabranch", topic.count, one["stubs"], one["cpu_per_million"] * topic.count / 1e6, one["rss_bytes"])
 
 
@@ -122,9 +122,9 @@ def main() -> None:
     topics = [pipeline.full_topic(settings, options.build, n, options.unwrapped) for n in (options.records // 10, options.records)]
     pipeline.seed_contents(options.build, settings)
     result: dict[str, Any] = {"host": pipeline.host(), "command": sys.argv, "anabranch": [[], []], "flink": [[], []]}
-    for number in range(options.runs):
+    for _ in range(options.runs):
         for t, topic in enumerate(topics):
-            result["anabranch"][t].append(run_anabranch(options, topic, settings, 2 * number + t))
+            result["anabranch"][t].append(run_anabranch(options, topic, settings))
             result["flink"][t].append(run_flink(options, class_path, topic, settings))
     ours = show("Anabranch", result["anabranch"][1], result["anabranch"][0])
     theirs = show("Flink", result["flink"][1], result["flink"][0])

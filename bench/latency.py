@@ -56,7 +56,7 @@ def measure(options: argparse.Namespace, settings: dict[str, str], rate: str) ->
     sent, log = Path(work.name) / "sent", Path(work.name) / "applied"
     os.environ["STUB_APPLIED"] = str(log)
     topic = pipeline.Topic(settings, f"bench.latency.{os.getpid()}.{rate}")
-    run = pipeline.Run(options, options.engine, topic, settings, 0)
+    run = pipeline.Run(options, options.engine, topic, settings)
     subprocess.run(run.anabranch("init"), check=True, env=run.clean(), stdout=subprocess.DEVNULL)
     with (Path(run.work.name) / "log").open("w") as words:
         engine = subprocess.Popen(run.anabranch("run"), env=run.clean(), stderr=words)

@@ -16,6 +16,8 @@ Times are from the first request with data to the last (stubs), or by polling ev
 stime of every thread of the process, its start included, by name of thread; RSS is the peak.
 """
 import argparse
+import atexit
+import itertools
 import json
 import os
 import platform
@@ -37,6 +39,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PARTITIONS = 4
 CONTENTS = 5000
 RUN_SECONDS = 300
+RUN_NUMBERS = itertools.count()
 # What io/source_kafka.c gives librdkafka, so that the bare reader fetches as the engine does.
 LIBRDKAFKA = {
     "enable.auto.commit": "false", "enable.auto.offset.store": "false", "auto.offset.reset": "error",
@@ -154,6 +157,7 @@ class Stubs:
     def __init__(self, build: Path, port: int):
         self.port = port
         self.process = subprocess.Popen([build / "bench/stub_sinks", str(port)])
+        atexit.register(self.process.kill)
         until(lambda: self.look() is not None, 5, "stub sinks")
 
     def look(self) -> dict[str, Any] | None:
@@ -181,9 +185,9 @@ def metric_sum(text: str, name: str) -> float:
 class Run:
     """One run of the engine over the whole topic."""
 
-    def __init__(self, options: argparse.Namespace, build: Path, topic: Topic, settings: dict[str, str], number: int):
+    def __init__(self, options: argparse.Namespace, build: Path, topic: Topic, settings: dict[str, str]):
         self.options, self.build, self.topic = options, build, topic
-        self.name = f"bench_{os.getpid()}_{number}"
+        self.name = f"bench_{os.getpid()}_{next(RUN_NUMBERS)}"
         self.stubs = None if options.sinks == "real" else Stubs(build, options.port)
         self.work = tempfile.TemporaryDirectory()
         self.metrics = f"http://127.0.0.1:{options.port + 9}/metrics"
@@ -326,11 +330,11 @@ def main() -> None:
     result: dict[str, Any] = {"host": host(), "command": sys.argv, "engines": {str(b): [] for b in builds}, "bare": []}
     topic = full_topic(settings, builds[0], options.records, options.unwrapped)
     seed_contents(builds[0], settings)
-    for number in range(options.runs):
+    for _ in range(options.runs):
         if options.bare:
             result["bare"].append(bare(options, builds[0], topic))
         for build in builds:
-            result["engines"][str(build)].append(Run(options, build, topic, settings, number).go())
+            result["engines"][str(build)].append(Run(options, build, topic, settings).go())
     if options.bare:
         show(f"bare reader, {options.workers} thread(s)", result["bare"])
     for build, runs in result["engines"].items():

@@ -89,6 +89,7 @@ struct ab_delivery {
 
 /* Limits of a sink's lanes from the configuration. */
 struct ab_lane_limits ab_delivery_limits(const struct ab_config *config, const struct ab_sink_ops *ops);
+size_t ab_delivery_lane_bytes(void);
 int ab_delivery_lanes(const struct ab_config *config, const struct ab_sink_ops *ops);
 
 /* Takes the memory of a sink's lanes; connections are made when the delivery starts. */

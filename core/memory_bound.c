@@ -30,8 +30,8 @@ size_t ab_memory_bound_print(const struct ab_config *config, FILE *to)
 		snprintf(of, sizeof of, "%zu lanes, batches of %u records and %u bytes, two each", lanes,
 			 limits.item_max, limits.bytes_max);
 		sum += line(to, ops->name,
-			    lanes * (ab_lane_bytes(&limits) + sizeof(struct ab_delivery_lane) +
-				     ops->lane_bytes(config, limits.item_max, limits.bytes_max)),
+			    lanes * (ab_lane_bytes(&limits) + ab_delivery_lane_bytes()) +
+				ops->bytes(config, lanes, limits.item_max, limits.bytes_max),
 			    of);
 	}
 	snprintf(of, sizeof of, "%d chunks of %d bytes from each worker to each lane", AB_LINK_CHUNKS, AB_CHUNK_BYTES);

@@ -12,6 +12,9 @@
  * matter of the record alone. */
 #define ENCODE_FIXED_BYTES (2048 + 6 * AB_CONTENT_TYPE_MAX_BYTES + 2)
 
+/* How long a busy worker keeps a lane waiting for a chunk that is not full. */
+#define BUSY_SEAL_NS (5 * AB_NS_PER_MS)
+
 /* Letters that may be under way before a worker waits: below the producer's queue by what all workers can add with one
  * window each. */
 #define LETTERS_WAITING_MAX (AB_DEAD_LETTER_QUEUE_MAX - AB_WORKERS_MAX * AB_SINKS_MAX * AB_DECODE_BATCH)
@@ -49,8 +52,9 @@ static void seal_link(struct ab_worker *worker, struct ab_worker_sink *sink, str
 	bool records = link->open != NULL && link->open->record_count > 0;
 
 	if (records) {
-		/* A busy lane gets full chunks; an idle one gets what there is. */
-		if (resting || ab_ring_count(&link->full) == 0)
+		/* While records keep coming, a chunk is filled: a sink thread woken for every few records pays more for the
+		 * waking than for the records (PERFORMANCE.md row W-1). */
+		if (resting || (ab_ring_count(&link->full) == 0 && now_ns - link->sealed_ns >= BUSY_SEAL_NS))
 			seal(worker, sink, link, now_ns);
 		return;
 	}

@@ -233,10 +233,12 @@ static void serve_admin(struct ab_source *source)
 void ab_source_poll(struct ab_source *source, int timeout_ms)
 {
 	int64_t end_ns = ab_monotonic_ns() + timeout_ms * AB_NS_PER_MS;
+	int64_t left_ms;
 
 	serve_admin(source);
+	/* librdkafka knows no wait below a millisecond: the last one is not waited for, rather than spun through. */
 	do {
-		int64_t left_ms = (end_ns - ab_monotonic_ns()) / AB_NS_PER_MS;
+		left_ms = (end_ns - ab_monotonic_ns()) / AB_NS_PER_MS;
 		rd_kafka_message_t *message = rd_kafka_consumer_poll(source->rk, left_ms > 0 ? (int)left_ms : 0);
 		if (message == NULL)
 			continue;
@@ -247,7 +249,7 @@ void ab_source_poll(struct ab_source *source, int timeout_ms)
 		else if (message->err != RD_KAFKA_RESP_ERR__PARTITION_EOF)
 			say(source, rd_kafka_err2str(message->err), rd_kafka_message_errstr(message));
 		rd_kafka_message_destroy(message);
-	} while (ab_monotonic_ns() < end_ns);
+	} while (left_ms > 0);
 }
 
 static void forward_to_workers(struct ab_source *source, const uint16_t *partition, int count)

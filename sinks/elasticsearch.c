@@ -182,11 +182,11 @@ static void lane_destroy(struct ab_sink_lane *lane)
 	free(lane);
 }
 
-static size_t lane_bytes(const struct ab_config *config, uint32_t item_max, uint32_t bytes_max)
+static size_t bytes(const struct ab_config *config, size_t lanes, uint32_t item_max, uint32_t bytes_max)
 {
 	(void)config;
-	return sizeof(struct ab_sink) + sizeof(struct ab_sink_lane) +
-	       ab_http_lane_bytes(item_max, bytes_max, answer_bytes(item_max));
+	return sizeof(struct ab_sink) +
+	       lanes * (sizeof(struct ab_sink_lane) + ab_http_lane_bytes(item_max, bytes_max, answer_bytes(item_max)));
 }
 
 static void request(struct ab_sink_lane *lane, struct ab_batch *batch, struct ab_request *out)
@@ -226,7 +226,7 @@ const struct ab_sink_ops ab_elasticsearch_ops = {
     .destroy = destroy,
     .lane_create = lane_create,
     .lane_destroy = lane_destroy,
-    .lane_bytes = lane_bytes,
+    .bytes = bytes,
     .encode = encode,
     .hello = NULL,
     .request = request,

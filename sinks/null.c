@@ -47,12 +47,12 @@ static void lane_destroy(struct ab_sink_lane *lane)
 	free(lane);
 }
 
-static size_t lane_bytes(const struct ab_config *config, uint32_t item_max, uint32_t bytes_max)
+static size_t bytes(const struct ab_config *config, size_t lanes, uint32_t item_max, uint32_t bytes_max)
 {
 	(void)config;
 	(void)item_max;
 	(void)bytes_max;
-	return sizeof(struct ab_sink) + sizeof(struct ab_sink_lane);
+	return sizeof(struct ab_sink) + lanes * sizeof(struct ab_sink_lane);
 }
 
 static enum ab_encode_result encode(const struct ab_sink *sink, const struct ab_event *event, uint8_t *to, size_t room,
@@ -130,7 +130,7 @@ const struct ab_sink_ops ab_null_ops = {
     .destroy = destroy,
     .lane_create = lane_create,
     .lane_destroy = lane_destroy,
-    .lane_bytes = lane_bytes,
+    .bytes = bytes,
     .encode = encode,
     .hello = NULL,
     .request = request,

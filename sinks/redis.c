@@ -129,6 +129,7 @@ static struct ab_sink *create(const struct ab_config *config, char *error)
 
 static void destroy(struct ab_sink *sink)
 {
+	ab_redis_sum_destroy(&sink->sum);
 	free(sink->hello);
 	free(sink);
 }
@@ -148,7 +149,9 @@ static struct ab_sink_lane *lane_create(struct ab_sink *sink, int index, uint32_
 	lane->sink = sink;
 	lane->index = index;
 	lane->item_max = item_max;
-	ab_redis_sum_create(&lane->sum, item_max);
+	/* One for all lanes: they take turns on one thread, and a table that stays warm is worth two that do not. */
+	if (sink->sum.cell == NULL)
+		ab_redis_sum_create(&sink->sum, item_max);
 	lane->body_max = ab_redis_body_bytes(item_max);
 	lane->body = malloc(lane->body_max);
 	AB_ASSERT(lane->body != NULL);
@@ -157,17 +160,16 @@ static struct ab_sink_lane *lane_create(struct ab_sink *sink, int index, uint32_
 
 static void lane_destroy(struct ab_sink_lane *lane)
 {
-	ab_redis_sum_destroy(&lane->sum);
 	free(lane->body);
 	free(lane);
 }
 
-static size_t lane_bytes(const struct ab_config *config, uint32_t item_max, uint32_t bytes_max)
+static size_t bytes(const struct ab_config *config, size_t lanes, uint32_t item_max, uint32_t bytes_max)
 {
 	(void)config;
 	(void)bytes_max;
-	return sizeof(struct ab_sink) + ab_redis_script_len + 1024 + sizeof(struct ab_sink_lane) +
-	       ab_redis_sum_bytes(item_max) + ab_redis_body_bytes(item_max);
+	return sizeof(struct ab_sink) + ab_redis_script_len + 1024 + ab_redis_sum_bytes(item_max) +
+	       lanes * (sizeof(struct ab_sink_lane) + ab_redis_body_bytes(item_max));
 }
 
 static void lost(struct ab_sink_lane *lane, struct ab_batch *batch, bool in_flight)
@@ -185,7 +187,7 @@ const struct ab_sink_ops ab_redis_ops = {
 	.destroy = destroy,
 	.lane_create = lane_create,
 	.lane_destroy = lane_destroy,
-	.lane_bytes = lane_bytes,
+	.bytes = bytes,
 	.encode = encode,
 	.hello = ab_redis_hello,
 	.request = ab_redis_request,

@@ -50,7 +50,8 @@ struct ab_sink {
 	size_t hello_len;
 	int hello_replies;
 
-	/* the sink thread's: when boards were last asked for */
+	/* the sink thread's: what one request adds up, before it is written out; and when boards were last asked for */
+	struct ab_redis_sum sum;
 	int64_t requests_since_boards, boards_ns, content_board_ns;
 	/* Batches applied, and how many of them all boards contain; sink thread writes, control reads [R1: relaxed: the
 	 * numbers stand for themselves]. */
@@ -65,7 +66,6 @@ struct ab_sink_lane {
 	struct ab_sink *sink;
 	int index;
 	uint32_t item_max;
-	struct ab_redis_sum sum;
 	char head[64];			/* how many arguments; known last, sent first */
 	char *body;
 	size_t body_max;

@@ -51,13 +51,15 @@ static uint32_t live_ranges(const struct ab_batch *batch)
 
 static void add_up(struct ab_sink_lane *lane, const struct ab_batch *batch)
 {
-	ab_redis_sum_clear(&lane->sum);
+	struct ab_redis_sum *sum = &lane->sink->sum;
+
+	ab_redis_sum_clear(sum);
 	for (uint32_t i = 0; i < batch->item_count; i++) {
 		const struct ab_item *item = &batch->item[i];
 		if (item->outcome != AB_OUTCOME_PENDING)
 			continue;
 		struct ab_redis_record record = ab_redis_record_read(batch->bytes + item->at, item->len);
-		ab_redis_sum_add(&lane->sum, &record);
+		ab_redis_sum_add(sum, &record);
 	}
 }
 
@@ -78,7 +80,7 @@ static size_t put_uuid(char *to, struct ab_uuid id)
 static char *put_settings(char *to, const struct ab_sink_lane *lane)
 {
 	const struct ab_sink *sink = lane->sink;
-	const struct ab_redis_sum *sum = &lane->sum;
+	const struct ab_redis_sum *sum = &lane->sink->sum;
 	char now[AB_FORMAT_MAX_BYTES];
 
 	to = ab_resp_put_number(to, sink->lanes);
@@ -127,7 +129,7 @@ static char *put_window(char *to, const struct ab_redis_sum *sum, const struct a
 
 static size_t argument_count(const struct ab_sink_lane *lane, const struct ab_batch *batch)
 {
-	const struct ab_redis_sum *sum = &lane->sum;
+	const struct ab_redis_sum *sum = &lane->sink->sum;
 	size_t count = 5 + 6 + 1 + 3 * (size_t)live_ranges(batch) + 1;
 
 	for (uint32_t i = sum->windows; i != AB_REDIS_NONE; i = sum->cell[i].next)
@@ -138,7 +140,7 @@ static size_t argument_count(const struct ab_sink_lane *lane, const struct ab_ba
 /* The command's arguments; their number goes into the head. */
 static size_t write_body(struct ab_sink_lane *lane, const struct ab_batch *batch)
 {
-	const struct ab_redis_sum *sum = &lane->sum;
+	const struct ab_redis_sum *sum = &lane->sink->sum;
 	char *to = lane->body;
 
 	to = ab_resp_put(to, "EVALSHA", 7);

@@ -83,6 +83,7 @@ void ab_redis_sum_clear(struct ab_redis_sum *sum)
 	sum->cell_count = 0;
 	sum->windows = AB_REDIS_NONE;
 	sum->window_count = 0;
+	sum->last_window = AB_REDIS_NONE;
 	sum->has_newest = false;
 }
 
@@ -146,13 +147,16 @@ static struct ab_redis_cell *window_of(struct ab_redis_sum *sum, int64_t minute)
 		.kind = AB_REDIS_WINDOW, .minute = minute, .types = AB_REDIS_NONE, .contents = AB_REDIS_NONE,
 	};
 	bool made;
-	uint32_t index = find_or_make(sum, &key, &made);
 
+	if (sum->last_window != AB_REDIS_NONE && sum->cell[sum->last_window].minute == minute)
+		return &sum->cell[sum->last_window];
+	uint32_t index = find_or_make(sum, &key, &made);
 	if (made) {
 		sum->cell[index].next = sum->windows;
 		sum->windows = index;
 		sum->window_count++;
 	}
+	sum->last_window = index;
 	return &sum->cell[index];
 }
 

@@ -62,6 +62,7 @@ struct ab_redis_sum {
 	uint32_t slot_mask;
 	uint32_t round;
 	uint32_t windows, window_count;
+	uint32_t last_window;		/* the cell of the last record's minute: the next one's nearly always */
 	bool has_newest;
 	int64_t newest_minute;		/* of records that are not future */
 };

@@ -88,8 +88,8 @@ struct ab_sink_ops {
 	void (*destroy)(struct ab_sink *sink);
 	struct ab_sink_lane *(*lane_create)(struct ab_sink *sink, int lane, uint32_t item_max, uint32_t bytes_max);
 	void (*lane_destroy)(struct ab_sink_lane *lane);
-	/* Bytes that create and one lane_create take, for the memory bound. */
-	size_t (*lane_bytes)(const struct ab_config *config, uint32_t item_max, uint32_t bytes_max);
+	/* Bytes that create and lane_create of all lanes take, for the memory bound. */
+	size_t (*bytes)(const struct ab_config *config, size_t lanes, uint32_t item_max, uint32_t bytes_max);
 
 	/* worker thread: pure. room: what core/worker_step.c reckons for this event, at least 2 KiB and its texts. */
 	enum ab_encode_result (*encode)(const struct ab_sink *sink, const struct ab_event *event, uint8_t *to,

@@ -2,7 +2,7 @@
  *
  *     Redis           positions per lane and partition with the script's OK, DUP and MIX; events added up
  *     Elasticsearch   external versions per id: 201, 200 or 409 per item
- *     BigQuery        one bit per (partition, offset) of one topic
+ *     BigQuery        id and version per (partition, offset) of one topic
  *
  * Whatever is not as expected (not JSON, a position that leaves a gap, a row twice) is counted, and the first is kept in
  * words: a run with any of them has no time.
@@ -18,7 +18,7 @@
 
 /* Rows and offsets per partition that can be told apart; address space is all they cost until they are used. */
 #define STUB_IDS_MAX	 (UINT64_C(1) << 28)
-#define STUB_OFFSETS_MAX (UINT64_C(1) << 28)
+#define STUB_OFFSETS_MAX (UINT64_C(1) << 26)
 #define STUB_PARTITIONS_MAX 64
 #define STUB_LANES_MAX	 32
 /* insertAll takes 10 MB, _bulk 100; nothing here sends more than this. */
@@ -49,10 +49,15 @@ struct stub_counts {
 	char words[256];	/* of the first of those */
 };
 
+struct stub_row {
+	int64_t id, version;
+	bool there;
+};
+
 struct stub {
 	struct stub_counts count;
 	int64_t *version;		/* by id; 0: no such document */
-	uint64_t *seen[STUB_PARTITIONS_MAX];	/* one bit per offset */
+	struct stub_row *row[STUB_PARTITIONS_MAX];	/* by offset */
 	int64_t position[STUB_LANES_MAX][STUB_PARTITIONS_MAX];
 	char lanes[16], key[64], run[64];	/* Redis' layout fields */
 	bool script_loaded;
