@@ -219,7 +219,7 @@ class Run:
         return metric_sum(text, "anabranch_committed_offset") >= self.topic.count
 
     def log(self) -> str:
-        return "\n".join((Path(self.work.name) / "log").read_text().splitlines()[-8:])
+        return "\n".join((Path(self.work.name) / "log").read_text().splitlines()[-14:])
 
     def go(self) -> dict[str, Any]:
         if self.options.sinks != "stub":
@@ -257,7 +257,7 @@ class Run:
             "sleeps_per_million": {name: round(value / millions) for name, value in sorted(cpu.switches.items())},
             "neighbours_cpu_per_million": {name: value / millions for name, value in around.items()},
             "rss_bytes": rss, "bound_bytes": int(re.search(r"^\s*sum\s+(\d+)", bound, re.M)[1]),
-            "stubs": seen, "log": self.log().splitlines()[-6:],
+            "stubs": seen, "log": self.log().splitlines(),
         }
 
     def judge(self, seen: dict[str, Any] | None) -> None:

@@ -20,6 +20,16 @@ static inline int64_t ab_monotonic_ns(void)
 	return ab_clock_ns(CLOCK_MONOTONIC);
 }
 
+/* Counts up at a steady rate that only a comparison with the clock tells; 8 ns a call where clock_gettime takes 23. */
+static inline uint64_t ab_ticks(void)
+{
+#if defined(__x86_64__)
+	return __builtin_ia32_rdtsc();
+#else
+	return (uint64_t)ab_monotonic_ns();
+#endif
+}
+
 static inline int64_t ab_wall_ms(void)
 {
 	return ab_clock_ns(CLOCK_REALTIME) / AB_NS_PER_MS;

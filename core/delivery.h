@@ -37,6 +37,7 @@ enum ab_conn_wish { AB_WISH_NONE, AB_WISH_OPEN, AB_WISH_CLOSE, AB_WISH_REOPEN };
 struct ab_lane_counts {
 	ab_count acked, rejected, repeated, retried, duplicates, requests, bytes, outages, ambiguous, connects, failures;
 	ab_count in_flight, held;
+	ab_count waiting_ns, answers;	/* from a request sent to its answer, added up */
 	struct ab_hist freshness;	/* commit in PostgreSQL to acknowledged */
 	struct ab_hist request;		/* sent to answered */
 };

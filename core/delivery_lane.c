@@ -135,6 +135,10 @@ static void answered(struct ab_delivery_lane *lane, enum ab_reply_result result,
 {
 	if (error[0])
 		ab_delivery_set_error(lane->owner, error);
+	if (result != AB_REPLY_MORE) {
+		ab_count_add(&lane->counts.waiting_ns, (uint64_t)(now_ns > lane->sent_ns ? now_ns - lane->sent_ns : 0));
+		ab_count_add(&lane->counts.answers, 1);
+	}
 	switch (result) {
 	case AB_REPLY_MORE:
 		return;

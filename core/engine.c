@@ -294,6 +294,7 @@ int ab_engine_run(const struct ab_config *config)
 
 	engine.config = config;
 	engine.started_ns = ab_monotonic_ns();
+	engine.started_ticks = ab_ticks();
 	engine.started_wall_ms = ab_wall_ms();
 	AB_ASSERT(pthread_mutex_init(&engine.mutex, NULL) == 0);
 	if (!find_topic(&engine))

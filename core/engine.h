@@ -16,6 +16,7 @@
 
 #include <signal.h>
 
+#include "core/bottleneck.h"
 #include "core/content.h"
 #include "core/courier.h"
 #include "core/delivery.h"
@@ -42,6 +43,16 @@ struct ab_engine_sink {
 	struct ab_rejoin rejoin;
 	int64_t part_again_ns;		/* after a private reader could not be had */
 	struct ab_sink_positions known;	/* as last committed or read; exact positions of running lanes are in the lanes */
+};
+
+/* What only grows, added up: two of them tell what happened between. */
+struct ab_engine_sums {
+	int64_t now_ns;
+	uint64_t ticks;
+	uint64_t worker_busy, worker_blocked, fetch, decode, encode, records;
+	uint64_t sink_busy[AB_SINKS_MAX];	/* by sink thread */
+	uint64_t acked;
+	uint64_t waiting[AB_SINKS_MAX], answers[AB_SINKS_MAX];
 };
 
 struct ab_engine {
@@ -77,7 +88,11 @@ struct ab_engine {
 
 	/* what the last status line saw, for rates */
 	uint64_t seen_records, seen_acked[AB_SINKS_MAX];
+	struct ab_engine_sums limit_seen;
+	ab_count limit;			/* enum ab_bottleneck_kind, of the last look */
+	char limit_text[AB_BOTTLENECK_TEXT_BYTES];	/* and in words; under the mutex */
 	int64_t started_ns;
+	uint64_t started_ticks;		/* of ab_ticks(), then */
 	int64_t started_wall_ms;
 };
 
@@ -126,6 +141,12 @@ void ab_engine_tend_sinks(struct ab_engine *engine, int64_t now_ns);
 /* engine_commit.c */
 void ab_engine_commit(struct ab_engine *engine, bool wait);
 bool ab_engine_load_committed(struct ab_engine *engine, const uint16_t *partition, int count);
+
+/* engine_limit.c */
+/* Looks at what limited the engine since the last look; behind: records in the log that are not delivered. */
+void ab_engine_limit_look(struct ab_engine *engine, int64_t now_ns, int64_t behind);
+struct ab_text_out;
+void ab_engine_limit_metrics(struct ab_text_out *out, const struct ab_engine *engine);
 
 /* engine_view.c */
 void ab_engine_view_status(struct ab_engine *engine, int64_t now_ns);

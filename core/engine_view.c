@@ -109,6 +109,8 @@ void ab_engine_view_status(struct ab_engine *engine, int64_t now_ns)
 			ab_text_add(&out, " errors %" PRIu64, sum.outages + sum.failures);
 		engine->seen_acked[s] = sum.acked;
 	}
+	ab_engine_limit_look(engine, now_ns, behind);
+	ab_text_add(&out, " | %s", engine->limit_text);
 	if (engine->status_ns != 0)
 		ab_log_line(out.text);
 	engine->seen_records = records;
@@ -350,6 +352,7 @@ char *ab_engine_view_metrics(void *arg, size_t *len, int *http_status)
 	ab_text_add(&out, "anabranch_start_time_seconds %.3f\n", (double)engine->started_wall_ms / 1000);
 	workers_metrics(&out, engine);
 	stages_metrics(&out, engine);
+	ab_engine_limit_metrics(&out, engine);
 	if (engine->member != NULL)
 		partitions_metrics(&out, engine);
 	sinks_metrics(&out, engine);

@@ -100,6 +100,7 @@ struct ab_worker_counts {
 	ab_count rejected[AB_REJECT_COUNT];
 	ab_count enrich_misses, enrich_resolved, enrich_unknown;
 	ab_count busy_ns, idle_ns, blocked_ns;
+	ab_count fetch_ticks, decode_ticks, encode_ticks;	/* of ab_ticks(): which part of busy it was */
 	ab_count chunks;
 };
 
