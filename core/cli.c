@@ -11,7 +11,7 @@
 #include "core/format.h"
 #include "core/nearest.h"
 
-enum { OPT_FORMAT = 256, OPT_SHOW_ORIGIN, OPT_DOC, OPT_FROM, OPT_SINK, OPT_SINCE, OPT_EXAMPLES };
+enum { OPT_FORMAT = 256, OPT_SHOW_ORIGIN, OPT_HOST, OPT_DOC, OPT_FROM, OPT_SINK, OPT_SINCE, OPT_EXAMPLES };
 
 #define BIT(command) (1u << (command))
 #define LOADS (BIT(AB_CLI_RUN) | BIT(AB_CLI_CHECK) | BIT(AB_CLI_CONFIG) | BIT(AB_CLI_INIT) | BIT(AB_CLI_VERIFY))
@@ -36,6 +36,7 @@ static const struct {
 	{"set", 's', required_argument, LOADS},
 	{"format", OPT_FORMAT, required_argument, FORMATS},
 	{"show-origin", OPT_SHOW_ORIGIN, no_argument, BIT(AB_CLI_CONFIG)},
+	{"host", OPT_HOST, no_argument, BIT(AB_CLI_CHECK)},
 	{"doc", OPT_DOC, required_argument, BIT(AB_CLI_CONFIG)},
 	{"from", OPT_FROM, required_argument, BIT(AB_CLI_INIT)},
 	{"sink", OPT_SINK, required_argument, BIT(AB_CLI_VERIFY)},
@@ -187,6 +188,9 @@ static enum ab_cli_result take(struct ab_cli *cli, int option, char *argument)
 		return take_format(cli, argument);
 	case OPT_SHOW_ORIGIN:
 		cli->show_origin = true;
+		return AB_CLI_OK;
+	case OPT_HOST:
+		cli->host = true;
 		return AB_CLI_OK;
 	case OPT_DOC:
 		return take_doc(cli, argument);

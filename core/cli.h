@@ -34,6 +34,7 @@ struct ab_cli {
 	int set_count;
 	enum ab_cli_format format;
 	bool show_origin;			/* config */
+	bool host;				/* check: the machine too */
 	enum ab_cli_doc doc;			/* config */
 	const char *from;			/* init: "earliest", "latest", "group:NAME", a time; NULL: not given */
 	bool yes;				/* init: -y, ask nothing */

@@ -46,12 +46,16 @@ static const char check_text[] =
 	"Examples\n"
 	"  anabranch check -e my.env\n"
 	"  anabranch check -e my.env --format json | jq .problems\n"
+	"  anabranch check -e my.env --host\n"
 	"\n"
-	"anabranch check [-e FILE] [-s KEY=VALUE]... [--format text|json]\n"
+	"anabranch check [-e FILE] [-s KEY=VALUE]... [--host] [--format text|json]\n"
 	"\n"
 	"Reads the settings as run does and says everything that is wrong: file and line, key, value, reason, and\n"
 	"the key that was most likely meant. Then the memory that run takes at start, part by part, in bytes.\n"
-	"Nothing is connected to. Exit code: 0, or 78 when there are errors; warnings and notes do not count.\n";
+	"--host looks at this machine as well: cores, io_uring, huge pages, governor, clock, open files, memory;\n"
+	"what is, what should be, why, and the command that changes it (text format only).\n"
+	"Nothing is connected to. Exit code: 0, or 78 when there are errors, or 1 when --host finds something red;\n"
+	"warnings and notes do not count.\n";
 
 static const char config_text[] =
 	"Examples\n"

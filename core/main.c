@@ -11,6 +11,7 @@
 #include "core/config_print.h"
 #include "core/engine.h"
 #include "core/init.h"
+#include "core/host.h"
 #include "core/memory_bound.h"
 #include "core/version.h"
 #include "monitor/verify.h"
@@ -42,7 +43,20 @@ static enum ab_config_result load(const struct ab_cli *cli)
 	return ab_config_load(&config, &sources, &problems);
 }
 
-static int check(enum ab_config_result result, enum ab_cli_format format)
+/* Whether something is red. */
+static bool check_host(size_t bound_bytes)
+{
+	struct ab_host host = ab_host_read();
+
+	host.memory_needed_bytes = (int64_t)bound_bytes;
+	host.receive_wanted_bytes = config.kafka_receive_buffer_bytes;
+	/* Connections of lanes and of what asks the sinks, librdkafka's to some brokers, eventfds, the metrics page. */
+	host.files_needed = 128 + config.redis_sink_parallelism + config.bigquery_sink_parallelism +
+			    config.elasticsearch_sink_parallelism;
+	return ab_host_print(&host, stdout);
+}
+
+static int check(enum ab_config_result result, const struct ab_cli *cli)
 {
 	char *bound = NULL;
 	size_t bound_len = 0, bytes = 0;
@@ -52,15 +66,20 @@ static int check(enum ab_config_result result, enum ab_cli_format format)
 	if (result == AB_CONFIG_OK)
 		bytes = ab_memory_bound_print(&config, memory);
 	fclose(memory);
-	if (format == AB_CLI_JSON) {
+	bool red = false;
+	if (cli->format == AB_CLI_JSON) {
 		ab_config_print_check_json(&problems, bytes, result == AB_CONFIG_OK ? bound : NULL, stdout);
 	} else {
 		ab_config_print_problems(&problems, AB_CONFIG_NOTE, stdout);
 		fputs(bound, stdout);
+		if (cli->host && result == AB_CONFIG_OK)
+			red = check_host(bytes);
 		ab_config_print_sum(&problems, stdout);
 	}
 	free(bound);
-	return result == AB_CONFIG_OK ? AB_EXIT_OK : AB_EXIT_CONFIG;
+	if (result != AB_CONFIG_OK)
+		return AB_EXIT_CONFIG;
+	return red ? AB_EXIT_PROBLEMS : AB_EXIT_OK;
 }
 
 static int show(const struct ab_cli *cli)
@@ -95,7 +114,7 @@ static int configured(const struct ab_cli *cli)
 	enum ab_config_result result = load(cli);
 
 	if (cli->command == AB_CLI_CHECK)
-		return check(result, cli->format);
+		return check(result, cli);
 	ab_config_print_problems(&problems, AB_CONFIG_WARNING, stderr);
 	if (result != AB_CONFIG_OK) {
 		ab_config_print_sum(&problems, stderr);

@@ -1,6 +1,8 @@
 /* core/memory_bound.c — see memory_bound.h. */
 #include "core/memory_bound.h"
 
+#include <sched.h>
+
 #include "core/content.h"
 #include "core/delivery.h"
 #include "core/sinks.h"
@@ -12,14 +14,24 @@ static size_t line(FILE *to, const char *part, size_t bytes, const char *of)
 	return bytes;
 }
 
+int ab_memory_bound_workers(const struct ab_config *config)
+{
+	int count = (int)ab_min_u64((uint64_t)config->kafka_source_parallelism, AB_WORKERS_MAX);
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) < count)
+		count = CPU_COUNT(&set);
+	return count;
+}
+
 size_t ab_memory_bound_print(const struct ab_config *config, FILE *to)
 {
 	size_t sum = 0, links = 0;
 	char of[160];
-	int workers = (int)config->kafka_source_parallelism;
+	int workers = ab_memory_bound_workers(config);
 
 	fprintf(to, "memory taken at start, at most (bytes):\n");
-	snprintf(of, sizeof of, "%d workers, records up to %lld bytes; fewer on fewer cores or partitions", workers,
+	snprintf(of, sizeof of, "%d workers (least of KAFKA_SOURCE_PARALLELISM and cores), records up to %lld bytes", workers,
 		 (long long)config->record_max_bytes);
 	sum += line(to, "workers", (size_t)workers * ab_worker_bytes(config), of);
 	for (int s = 0; s < ab_sinks_count(config); s++) {
@@ -36,11 +48,13 @@ size_t ab_memory_bound_print(const struct ab_config *config, FILE *to)
 	}
 	snprintf(of, sizeof of, "%d chunks of %d bytes from each worker to each lane", AB_LINK_CHUNKS, AB_CHUNK_BYTES);
 	sum += line(to, "chunks", links, of);
+	sum += line(to, "contents", sizeof(struct ab_content_feed) + ab_decoder_bytes((size_t)config->record_max_bytes),
+		    "their decoder");
 	size_t capacity = ab_content_capacity(config, config->content_rows);
 	snprintf(of, sizeof of, "%zu contents%s", capacity,
 		 config->content_capacity > 0 ? "" : ", four times CONTENT_ROWS; by the rows found at start");
 	sum += line(to, "content cache", ab_cache_bytes(capacity), of);
-	int sources = 2 + ab_sinks_count(config);
+	int sources = AB_MEMORY_SOURCES(ab_sinks_count(config));
 	snprintf(of, sizeof of,
 		 "librdkafka's queues: shared reader, contents, and one for each sink reading by itself");
 	sum += line(to, "Kafka", ab_source_bytes(config, sources), of);
