@@ -1,8 +1,8 @@
 /* bench/pace.c — writes change events to Kafka at a steady rate and notes when each was sent: the open end of a latency.
  *
  * Open loop: event n is due at start + n / rate, whatever became of those before it, and its time counts from when it was
- * due: a stall is seen by every event that waited in it. Not batched by the producer (linger 0), so that what is measured
- * is the pipeline and not the producer.
+ * due: a stall is seen by every event that waited in it, and so is the sleep's own lateness, about 60 µs. Not batched by the
+ * producer (linger 0), so that what is measured is the pipeline and not the producer.
  *
  *     build/release/bench/pace BROKERS TOPIC RATE SECONDS SEED OUT
  *
@@ -12,9 +12,12 @@
 #include <string.h>
 #include <time.h>
 
-#include "bench/debezium.h"
+#include "loadgen/debezium.h"
+#include "loadgen/event.h"
 
 #define CONTENTS 5000
+/* What an insert adds to the log, about: only that it grows matters. */
+#define LSN_STEP INT64_C(376)
 
 struct event {
 	int64_t due_ns, acked_ns, offset;
@@ -67,25 +70,29 @@ static rd_kafka_t *open_producer(const char *brokers)
 	return producer;
 }
 
-static void send_one(rd_kafka_topic_t *topic, const struct ab_change *change, struct event *event)
+static void send_one(rd_kafka_topic_t *topic, const struct ab_gen_source *source, uint64_t n, struct event *event)
 {
-	char key[AB_DEBEZIUM_KEY_MAX_BYTES], value[AB_DEBEZIUM_VALUE_MAX_BYTES];
-	size_t key_len = ab_debezium_key(change, AB_DEBEZIUM_WRAPPED, key);
-	size_t value_len = ab_debezium_value(change, AB_DEBEZIUM_WRAPPED, value);
+	static struct ab_gen_event row;
+	static char value[AB_DEBEZIUM_VALUE_MAX_BYTES(AB_GEN_PAYLOAD_MAX_BYTES)];
+	char key[AB_DEBEZIUM_KEY_MAX_BYTES];
+	int64_t now_us = (int64_t)time(NULL) * 1000000;
+	const struct ab_change change = {
+	    .op = 'c', .id = (int64_t)n + 1, .lsn = ((int64_t)n + 1) * LSN_STEP, .event_us = now_us, .commit_us = now_us, .row = &row};
 
+	ab_gen_event(source, n, &row);
+	size_t key_len = ab_debezium_key(&change, AB_SHAPE_UNWRAPPED_SCHEMA, key);
+	size_t value_len = ab_debezium_value(&change, AB_SHAPE_UNWRAPPED_SCHEMA, value, sizeof value);
 	if (rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, value, value_len, key, key_len, event) != 0)
 		fail("produce", rd_kafka_err2str(rd_kafka_last_error()));
 }
 
-static void run(rd_kafka_t *producer, rd_kafka_topic_t *topic, struct ab_changes *changes, struct event *event, uint64_t count,
-		double rate)
+static void run(rd_kafka_t *producer, rd_kafka_topic_t *topic, const struct ab_gen_source *source, struct event *event,
+		uint64_t count, double rate)
 {
-	struct ab_change change;
 	int64_t begin_ns = now_ns() + 100000000;
 
-	for (uint64_t n = 0; n < count && ab_changes_next(changes, &change) == AB_CHANGES_ONE; n++) {
+	for (uint64_t n = 0; n < count; n++) {
 		event[n].due_ns = begin_ns + (int64_t)((double)n * 1e9 / rate);
-		/* Sleeping is accurate to about 60 µs; what is late is sent at once, and counts from when it was due. */
 		while (now_ns() < event[n].due_ns) {
 			int64_t left_ns = event[n].due_ns - now_ns();
 			if (left_ns > 2000000)
@@ -93,8 +100,7 @@ static void run(rd_kafka_t *producer, rd_kafka_topic_t *topic, struct ab_changes
 			else if (left_ns > 0)
 				nanosleep(&(struct timespec){0, left_ns}, NULL);
 		}
-		event[n].due_ns = rate <= 1000 ? now_ns() : event[n].due_ns;
-		send_one(topic, &change, &event[n]);
+		send_one(topic, source, n, &event[n]);
 		rd_kafka_poll(producer, 0);
 	}
 	if (rd_kafka_flush(producer, 30000) != 0)
@@ -109,8 +115,7 @@ int main(int argc, char **argv)
 	}
 	double rate = strtod(argv[3], NULL), seconds = strtod(argv[4], NULL);
 	uint64_t count = (uint64_t)(rate * seconds);
-	struct ab_changes_plan plan = {.seed = strtoull(argv[5], NULL, 10), .count = count, .contents = CONTENTS,
-				       .first_event_us = (int64_t)time(NULL) * 1000000, .step_us = 1};
+	struct ab_gen_source source = {.seed = strtoull(argv[5], NULL, 10), .contents = CONTENTS};
 	struct event *event = calloc(count, sizeof *event);
 	FILE *out = fopen(argv[6], "w");
 	if (event == NULL || out == NULL || count == 0)
@@ -120,7 +125,7 @@ int main(int argc, char **argv)
 	const struct rd_kafka_metadata *metadata;
 	if (rd_kafka_metadata(producer, 0, topic, &metadata, 10000) == 0)
 		rd_kafka_metadata_destroy(metadata);
-	run(producer, topic, ab_changes_create(&plan), event, count, rate);
+	run(producer, topic, &source, event, count, rate);
 	for (uint64_t n = 0; n < count; n++)
 		fprintf(out, "%d %lld %lld %lld\n", (int)event[n].partition, (long long)event[n].offset, (long long)event[n].due_ns,
 			(long long)event[n].acked_ns);

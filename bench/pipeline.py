@@ -44,7 +44,7 @@ RUN_NUMBERS = itertools.count()
 LIBRDKAFKA = {
     "enable.auto.commit": "false", "enable.auto.offset.store": "false", "auto.offset.reset": "error",
     "isolation.level": "read_committed", "check.crcs": "true", "enable.partition.eof": "true",
-    "queued.min.messages": "20000", "queued.max.messages.kbytes": "16384", "fetch.queue.backoff.ms": "1",
+    "queued.min.messages": "20000", "queued.max.messages.kbytes": "16384", "fetch.queue.backoff.ms": "1", "fetch.max.bytes": "8388608",
     "fetch.min.bytes": "1", "fetch.wait.max.ms": "500", "max.partition.fetch.bytes": "2097152",
     "socket.receive.buffer.bytes": "1048576",
 }

@@ -44,6 +44,9 @@ int ab_bottleneck_say(const struct ab_bottleneck *b, char to[AB_BOTTLENECK_TEXT_
 			 100 * b->worker_busy, b->fetch_ns + b->decode_ns + b->encode_ns, b->fetch_ns, b->decode_ns, b->encode_ns);
 		return AB_BOTTLENECK_WORKERS;
 	}
+	/* A sink that reads by itself blocks no worker: its lanes tell. */
+	if (b->sink_count > 0 && b->behind > BEHIND_RECORDS && b->sink[slowest_sink(b)].waiting > BUSY_SHARE)
+		return say_behind_workers(b, to);
 	if (b->records > 0 && b->behind > BEHIND_RECORDS) {
 		snprintf(to, AB_BOTTLENECK_TEXT_BYTES, "limited by Kafka: the workers wait %.0f %% of the time for records",
 			 100 * (1 - b->worker_busy - b->worker_blocked));

@@ -20,9 +20,12 @@
 #include "core/limits.h"
 
 /* What librdkafka may hold per consumer before it stops fetching. Its threshold is checked between fetches, so one
- * fetch of KAFKA_MAX_PARTITION_FETCH_BYTES per partition may come on top. */
+ * answer of a broker may come on top; each record in the queue costs it an operation of 304 bytes. */
 #define AB_SOURCE_QUEUE_KBYTES 16384
 #define AB_SOURCE_QUEUE_RECORDS 20000
+#define AB_SOURCE_OPERATION_BYTES 304
+/* One answer, whatever the number of partitions: four of them at KAFKA_MAX_PARTITION_FETCH_BYTES' default. */
+#define AB_SOURCE_ANSWER_BYTES (8 * 1024 * 1024)
 #define AB_SOURCE_ERROR_MAX_BYTES 512
 
 enum ab_record_kind {

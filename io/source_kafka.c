@@ -126,6 +126,7 @@ static rd_kafka_conf_t *configure(struct ab_source *source, const struct ab_conf
 	ab_kafka_conf_set_int(&conf, "queued.min.messages", AB_SOURCE_QUEUE_RECORDS);
 	ab_kafka_conf_set_int(&conf, "queued.max.messages.kbytes", AB_SOURCE_QUEUE_KBYTES);
 	ab_kafka_conf_set(&conf, "fetch.queue.backoff.ms", "1");
+	ab_kafka_conf_set_int(&conf, "fetch.max.bytes", AB_SOURCE_ANSWER_BYTES);
 	ab_kafka_conf_set_int(&conf, "fetch.min.bytes", config->kafka_fetch_min_bytes);
 	ab_kafka_conf_set_int(&conf, "fetch.wait.max.ms", config->kafka_fetch_max_wait_ms);
 	ab_kafka_conf_set_int(&conf, "max.partition.fetch.bytes", config->kafka_max_partition_fetch_bytes);
@@ -468,5 +469,6 @@ const char *ab_source_cluster(struct ab_source *source)
 size_t ab_source_bytes(const struct ab_config *config, int sources)
 {
 	(void)config;
-	return (size_t)sources * AB_SOURCE_QUEUE_KBYTES * 1024;
+	return (size_t)sources * (AB_SOURCE_QUEUE_KBYTES * 1024 + AB_SOURCE_ANSWER_BYTES +
+				  AB_SOURCE_QUEUE_RECORDS * AB_SOURCE_OPERATION_BYTES);
 }

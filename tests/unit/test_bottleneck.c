@@ -57,6 +57,14 @@ Test(bottleneck, idle_workers_with_a_backlog_name_kafka)
 	expect(&b, AB_BOTTLENECK_KAFKA, "60 %");
 }
 
+Test(bottleneck, a_sink_that_reads_by_itself_is_named_although_the_workers_idle)
+{
+	struct ab_bottleneck b = one();
+	b.worker_busy = 0.01;
+	b.sink[1].waiting = 0.99;
+	expect(&b, AB_BOTTLENECK_SINK + 1, "limited by elasticsearch");
+}
+
 Test(bottleneck, idle_workers_without_a_backlog_keep_up)
 {
 	struct ab_bottleneck b = one();
