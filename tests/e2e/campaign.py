@@ -35,6 +35,8 @@ from services import ROOT, Redis, Services, free_port, stack, until
 RESULTS = Path(os.environ.get("AB_FAULTS_RESULTS", ROOT / "build/faults.jsonl"))
 MARKERS = {"redis": proxy.REDIS, "elasticsearch": proxy.ELASTICSEARCH, "bigquery": proxy.BIGQUERY}
 SETTLE_SECONDS = 300.0
+# Of one piece: each life repeats what the last one had not been answered, and a slow sink must come to an end.
+KILLS_MOST = 30
 NETWORK_SECONDS = 0.02
 CHANGES = ("--mix", "90:8:2", "--shape", "unwrapped")
 # Room for the ids of one filling.
@@ -151,7 +153,7 @@ def kill_engine(piece: Piece, events: int) -> None:
     for one in piece.proxies.values():
         # A network's delay: what has been applied and not answered is what a kill must not double.
         one.slow(NETWORK_SECONDS)
-    while True:
+    for _ in range(KILLS_MOST):
         engine.start()
         until("the first records, or nothing left", 60, lambda: has_begun(engine.metrics()), 0.01)
         time.sleep(piece.random.uniform(0.0, 2.0))
@@ -165,6 +167,8 @@ def kill_engine(piece: Piece, events: int) -> None:
         died_with = sum(one.unanswered for one in piece.proxies.values()) - before
         piece.counts["kills" if died_with > 0 else "kills at rest"] += 1
         piece.counts["requests without answer at a kill"] += died_with
+    else:
+        engine.start()
     piece.finish(engine)
     engine.stop()
     for sink, number in engine.duplicates.items():
