@@ -15,7 +15,7 @@
 /* Less than what service managers grant between SIGTERM and SIGKILL. */
 #define DRAIN_MAX_NS           (10 * AB_NS_PER_S)
 /* Beside other engines: they wait for our partitions, and bring what we have not delivered. */
-#define HANDOVER_MAX_NS        (1500 * AB_NS_PER_MS)
+#define HANDOVER_MAX_NS        AB_NS_PER_S
 #define COMMIT_INTERVAL_MAX_MS 1000
 #define TOPIC_WAIT_NS          (2 * AB_NS_PER_S)
 

@@ -216,9 +216,9 @@ void ab_engine_on_revoke(void *arg)
 			for (int l = 0; l < sink->lanes; l++)
 				ab_link_reset(&engine->worker[w].sink[s].link[l]);
 		}
+		/* Not closed: that may take a second, and the group waits for us. The next plan needs it or closes it. */
 		if (sink->own != NULL)
-			ab_source_close(sink->own);
-		sink->own = NULL;
+			ab_source_unassign(sink->own);
 		sink->reader = -1;
 		sink->apart = false;
 	}

@@ -122,7 +122,7 @@ static rd_kafka_conf_t *configure(struct ab_source *source, const struct ab_conf
 	ab_kafka_conf_set(&conf, "partition.assignment.strategy", "range");
 	/* Six seconds is the least a broker accepts by default: a killed engine's partitions are free after that. */
 	ab_kafka_conf_set(&conf, "session.timeout.ms", "6000");
-	ab_kafka_conf_set(&conf, "heartbeat.interval.ms", "1500");
+	ab_kafka_conf_set(&conf, "heartbeat.interval.ms", "500");
 	ab_kafka_conf_set_int(&conf, "queued.min.messages", AB_SOURCE_QUEUE_RECORDS);
 	ab_kafka_conf_set_int(&conf, "queued.max.messages.kbytes", AB_SOURCE_QUEUE_KBYTES);
 	ab_kafka_conf_set(&conf, "fetch.queue.backoff.ms", "1");
