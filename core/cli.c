@@ -11,19 +11,22 @@
 #include "core/format.h"
 #include "core/nearest.h"
 
-enum { OPT_FORMAT = 256, OPT_SHOW_ORIGIN, OPT_HOST, OPT_DOC, OPT_FROM, OPT_SINK, OPT_SINCE, OPT_EXAMPLES };
+enum { OPT_FORMAT = 256, OPT_SHOW_ORIGIN, OPT_HOST, OPT_DOC, OPT_FROM, OPT_SINK, OPT_SINCE, OPT_EXAMPLES, OPT_TO,
+       OPT_PARTITION, OPT_OFFSET, OPT_RAW };
 
 #define BIT(command) (1u << (command))
-#define LOADS (BIT(AB_CLI_RUN) | BIT(AB_CLI_CHECK) | BIT(AB_CLI_CONFIG) | BIT(AB_CLI_INIT) | BIT(AB_CLI_VERIFY))
+#define LOADS (BIT(AB_CLI_RUN) | BIT(AB_CLI_CHECK) | BIT(AB_CLI_CONFIG) | BIT(AB_CLI_INIT) | BIT(AB_CLI_VERIFY) | \
+	       BIT(AB_CLI_DLQ) | BIT(AB_CLI_REPLAY))
 
-#define FORMATS (BIT(AB_CLI_CHECK) | BIT(AB_CLI_CONFIG) | BIT(AB_CLI_VERSION) | BIT(AB_CLI_VERIFY))
+#define FORMATS (BIT(AB_CLI_CHECK) | BIT(AB_CLI_CONFIG) | BIT(AB_CLI_VERSION) | BIT(AB_CLI_VERIFY) | BIT(AB_CLI_DLQ))
 
 static const struct {
 	const char *name;
 	enum ab_cli_command command;
 } commands[] = {
 	{"run", AB_CLI_RUN},	   {"check", AB_CLI_CHECK}, {"config", AB_CLI_CONFIG},
-	{"init", AB_CLI_INIT},	   {"verify", AB_CLI_VERIFY}, {"version", AB_CLI_VERSION}, {"help", AB_CLI_HELP},
+	{"init", AB_CLI_INIT},	   {"verify", AB_CLI_VERIFY}, {"dlq", AB_CLI_DLQ},
+	{"replay", AB_CLI_REPLAY}, {"version", AB_CLI_VERSION}, {"help", AB_CLI_HELP},
 };
 
 /* Every option, and the commands it belongs to. */
@@ -38,8 +41,12 @@ static const struct {
 	{"show-origin", OPT_SHOW_ORIGIN, no_argument, BIT(AB_CLI_CONFIG)},
 	{"host", OPT_HOST, no_argument, BIT(AB_CLI_CHECK)},
 	{"doc", OPT_DOC, required_argument, BIT(AB_CLI_CONFIG)},
-	{"from", OPT_FROM, required_argument, BIT(AB_CLI_INIT)},
-	{"sink", OPT_SINK, required_argument, BIT(AB_CLI_VERIFY)},
+	{"from", OPT_FROM, required_argument, BIT(AB_CLI_INIT) | BIT(AB_CLI_REPLAY)},
+	{"to", OPT_TO, required_argument, BIT(AB_CLI_REPLAY)},
+	{"partition", OPT_PARTITION, required_argument, BIT(AB_CLI_DLQ)},
+	{"offset", OPT_OFFSET, required_argument, BIT(AB_CLI_DLQ)},
+	{"raw", OPT_RAW, no_argument, BIT(AB_CLI_DLQ)},
+	{"sink", OPT_SINK, required_argument, BIT(AB_CLI_VERIFY) | BIT(AB_CLI_DLQ) | BIT(AB_CLI_REPLAY)},
 	{"since", OPT_SINCE, required_argument, BIT(AB_CLI_VERIFY)},
 	{"examples", OPT_EXAMPLES, required_argument, BIT(AB_CLI_VERIFY)},
 	{"yes", 'y', no_argument, BIT(AB_CLI_INIT)},
@@ -76,13 +83,14 @@ static enum ab_cli_result unknown_command(struct ab_cli *cli, const char *word)
 
 	for (size_t i = 0; i < AB_COUNT(commands); i++)
 		names[i] = commands[i].name;
-	return unknown(cli, "command", word, names, AB_COUNT(commands), "there are run, check, config, init, verify, version");
+	return unknown(cli, "command", word, names, AB_COUNT(commands),
+		       "there are run, check, config, init, verify, dlq, replay, version");
 }
 
 static enum ab_cli_result misplaced(struct ab_cli *cli, const char *option)
 {
 	if (cli->command == AB_CLI_NONE)
-		return usage(cli, "a command comes first: run, check, config, init, verify, version or help");
+		return usage(cli, "a command comes first: run, check, config, init, verify, dlq, replay, version or help");
 	return usage(cli, "%.60s does not belong to this command: anabranch help lists what does", option);
 }
 
@@ -169,6 +177,61 @@ static enum ab_cli_result take_examples(struct ab_cli *cli, const char *word)
 	return cli->examples <= 100 ? AB_CLI_OK : usage(cli, "--examples %s: at most 100", word);
 }
 
+static enum ab_cli_result take_place(struct ab_cli *cli, int option, const char *word)
+{
+	size_t len = strlen(word), max = option == OPT_PARTITION ? 4 : 18;
+
+	if (len == 0 || len > max || strspn(word, "0123456789") != len)
+		return usage(cli, "%s %.60s: want a number", option == OPT_PARTITION ? "--partition" : "--offset", word);
+	if (option == OPT_PARTITION)
+		cli->partition = (int)strtol(word, NULL, 10);
+	else
+		cli->offset = strtoll(word, NULL, 10);
+	return AB_CLI_OK;
+}
+
+/* dlq list, dlq show, dlq replay: the word behind dlq. */
+static enum ab_cli_result take_verb(struct ab_cli *cli, const char *word)
+{
+	static const char *const verbs[] = {"list", "show", "replay"};
+
+	for (size_t i = 0; word != NULL && i < AB_COUNT(verbs); i++) {
+		if (strcmp(verbs[i], word) == 0) {
+			cli->verb = (enum ab_cli_dlq)i;
+			return AB_CLI_OK;
+		}
+	}
+	if (word == NULL)
+		return usage(cli, "dlq needs a word: list, show or replay");
+	return unknown(cli, "dlq", word, verbs, AB_COUNT(verbs), "there are list, show, replay");
+}
+
+/* dlq show N. */
+static enum ab_cli_result take_group(struct ab_cli *cli, const char *word)
+{
+	size_t len = strlen(word);
+
+	if (len > 4 || strspn(word, "0123456789") != len || (cli->group = (int)strtol(word, NULL, 10)) < 1)
+		return usage(cli, "dlq show %.60s: want a number of dlq list", word);
+	return AB_CLI_OK;
+}
+
+static bool shows(const struct ab_cli *cli)
+{
+	return cli->command == AB_CLI_DLQ && cli->verb == AB_CLI_DLQ_SHOW;
+}
+
+static enum ab_cli_result check_dlq(struct ab_cli *cli)
+{
+	if (shows(cli) && cli->group == 0 && (cli->partition < 0 || cli->offset < 0))
+		return usage(cli, "dlq show needs a number of dlq list, or --partition and --offset of the record");
+	if (!shows(cli) && (cli->partition >= 0 || cli->offset >= 0 || cli->raw))
+		return usage(cli, "--partition, --offset and --raw belong to dlq show");
+	if (cli->verb != AB_CLI_DLQ_LIST && cli->format == AB_CLI_JSON)
+		return usage(cli, "--format json belongs to dlq list");
+	return AB_CLI_OK;
+}
+
 static enum ab_cli_result take(struct ab_cli *cli, int option, char *argument)
 {
 	switch (option) {
@@ -195,7 +258,17 @@ static enum ab_cli_result take(struct ab_cli *cli, int option, char *argument)
 	case OPT_DOC:
 		return take_doc(cli, argument);
 	case OPT_FROM:
-		return take_from(cli, argument);
+		cli->from = argument; /* of replay: which forms there are depends on the topic's partitions */
+		return cli->command == AB_CLI_REPLAY ? AB_CLI_OK : take_from(cli, argument);
+	case OPT_TO:
+		cli->to = argument;
+		return AB_CLI_OK;
+	case OPT_PARTITION:
+	case OPT_OFFSET:
+		return take_place(cli, option, argument);
+	case OPT_RAW:
+		cli->raw = true;
+		return AB_CLI_OK;
 	case OPT_SINK:
 		cli->sink = argument;
 		return AB_CLI_OK;
@@ -261,6 +334,8 @@ static enum ab_cli_result take_options(struct ab_cli *cli, int argc, char **argv
 		cli->topic = argv[optind];
 		return AB_CLI_OK;
 	}
+	if (shows(cli) && argc - optind == 1 && cli->group == 0)
+		return take_group(cli, argv[optind]);
 	if (argc > optind)
 		return usage(cli, "%.60s is one word too many: options begin with -", argv[optind]);
 	return AB_CLI_OK;
@@ -270,7 +345,7 @@ enum ab_cli_result ab_cli_parse(struct ab_cli *cli, int argc, char **argv)
 {
 	enum ab_cli_result result;
 
-	*cli = (struct ab_cli){.examples = -1};
+	*cli = (struct ab_cli){.examples = -1, .partition = -1, .offset = -1};
 	if (argc < 2)
 		return AB_CLI_OK;
 	for (size_t i = 0; i < AB_COUNT(commands); i++) {
@@ -282,12 +357,24 @@ enum ab_cli_result ab_cli_parse(struct ab_cli *cli, int argc, char **argv)
 	if (cli->command == AB_CLI_NONE) {
 		result = take_options(cli, argc, argv);
 		if (result == AB_CLI_OK && cli->command == AB_CLI_NONE)
-			return usage(cli, "a command comes first: run, check, config, init, verify, version or help");
+			return usage(cli, "a command comes first: run, check, config, init, verify, dlq, replay, version or help");
 		return result;
 	}
 	if (cli->command == AB_CLI_CONFIG)
 		cli->format = AB_CLI_ENV;
+	if (cli->command == AB_CLI_DLQ && !(argc > 2 && argv[2][0] == '-')) {
+		result = take_verb(cli, argc > 2 ? argv[2] : NULL);
+		if (result != AB_CLI_OK)
+			return result;
+		argv[2] = argv[1]; /* messages and --help know the command by its name */
+		argc--;
+		argv++;
+	} else if (cli->command == AB_CLI_DLQ) {
+		cli->verb = AB_CLI_DLQ_LIST;
+	}
 	result = take_options(cli, argc - 1, argv + 1);
+	if (result == AB_CLI_OK && cli->command == AB_CLI_DLQ)
+		result = check_dlq(cli);
 	if (result == AB_CLI_OK && cli->command == AB_CLI_HELP && cli->topic != NULL) {
 		for (size_t i = 0; i < ab_cli_topic_count; i++) {
 			if (strcmp(ab_cli_topics[i], cli->topic) == 0)

@@ -1,6 +1,6 @@
 /* core/cli.h — what somebody typed, as a struct; nothing is done here.
  *
- *     anabranch [COMMAND] [options]      run  check  config  init  verify  version  help
+ *     anabranch [COMMAND] [options]      run  check  config  init  verify  dlq  replay  version  help
  *
  * Threads: main, at start. Memory: pointers into argv, and fixed arrays.
  */
@@ -20,11 +20,14 @@ enum ab_cli_command {
 	AB_CLI_CONFIG,
 	AB_CLI_INIT,
 	AB_CLI_VERIFY,
+	AB_CLI_DLQ,		/* verb says what */
+	AB_CLI_REPLAY,
 	AB_CLI_VERSION,
 	AB_CLI_HELP,		/* topic says about what */
 };
 
 enum ab_cli_format { AB_CLI_TEXT, AB_CLI_ENV, AB_CLI_JSON };
+enum ab_cli_dlq { AB_CLI_DLQ_LIST, AB_CLI_DLQ_SHOW, AB_CLI_DLQ_REPLAY };
 enum ab_cli_doc { AB_CLI_NO_DOC, AB_CLI_DOC_MARKDOWN, AB_CLI_DOC_ENV };
 
 struct ab_cli {
@@ -36,9 +39,15 @@ struct ab_cli {
 	bool show_origin;			/* config */
 	bool host;				/* check: the machine too */
 	enum ab_cli_doc doc;			/* config */
-	const char *from;			/* init: "earliest", "latest", "group:NAME", a time; NULL: not given */
+	enum ab_cli_dlq verb;			/* dlq */
+	const char *from;			/* init: "earliest", "latest", "group:NAME", a time; replay: a time, places */
+	const char *to;				/* replay: likewise; NULL: not given */
 	bool yes;				/* init: -y, ask nothing */
-	const char *sink;			/* verify: names with commas between; NULL: not given */
+	const char *sink;			/* verify: names with commas between; dlq, replay: one; NULL: not given */
+	int group;				/* dlq show: the number in the list; 0: not given */
+	int partition;				/* dlq show: of the record; -1: not given */
+	int64_t offset;				/* likewise */
+	bool raw;				/* dlq show: nothing masked */
 	const char *since;			/* verify: a time; NULL: not given */
 	int examples;				/* verify: -1: not given */
 	const char *topic;			/* help; NULL: all of it */

@@ -19,15 +19,17 @@ static const char overview[] =
 	"  init       create what run needs and will never create by itself\n"
 	"  verify     compare PostgreSQL, Kafka and every sink; say what is lost, doubled or different\n"
 	"  top        the pipeline on this terminal, live (anabranch top --help)\n"
+	"  dlq        list the dead letters by reason, show one, put them through a sink again\n"
+	"  replay     send a range of the log to one sink again\n"
 	"  version    print the versions of this program and of its libraries\n"
 	"  help       this, or help about one topic\n"
 	"\n"
-	"Options of run, check, config, init and verify\n"
+	"Options of every command but version and help\n"
 	"  -e, --env-file FILE   settings; without it .env of this directory, where there is one\n"
 	"  -s, --set KEY=VALUE   one setting, above file and environment; may be repeated\n"
 	"  -h, --help            help about the command\n"
 	"\n"
-	"Topics: run check config init verify version settings exit-codes\n";
+	"Topics: run check config init verify dlq replay version settings exit-codes\n";
 
 static const char run_text[] =
 	"Examples\n"
@@ -100,6 +102,39 @@ static const char verify_text[] =
 	"Exit code: 0 when all agree, 1 when something does not, 69 when something cannot be reached. Doubled rows\n"
 	"of BigQuery are told and agree: the table is at least once, the view is exact. docs/VERIFY.md says more.\n";
 
+static const char dlq_text[] =
+	"Examples\n"
+	"  anabranch dlq list -e my.env                                 by sink and reason, with one example each\n"
+	"  anabranch dlq show 2 -e my.env                               the example of number 2 of the list\n"
+	"  anabranch dlq show --partition 3 --offset 1234 -e my.env     the letters of one record\n"
+	"  anabranch dlq replay --sink elasticsearch -e my.env          once their cause is gone\n"
+	"\n"
+	"anabranch dlq list [--sink NAME] [--format text|json] [-e FILE] [-s KEY=VALUE]...\n"
+	"anabranch dlq show N | --partition P --offset O [--sink NAME] [--raw] [-e FILE] [-s KEY=VALUE]...\n"
+	"anabranch dlq replay --sink NAME [-e FILE] [-s KEY=VALUE]...\n"
+	"\n"
+	"The records that no sink, or one sink, could take lie in DEAD_LETTER_TOPIC with their reasons. list counts\n"
+	"them; --sink leaves those of other sinks out. show masks raw_payload, --raw does not. replay reads the\n"
+	"records of a sink's letters from their topic, or takes the letters' own values where they are gone from\n"
+	"there, and sends them to that sink as the engine does; the engine may run. Nothing is delivered twice: to\n"
+	"Redis, where that cannot be known, it is refused. Letters stay in the topic.\n"
+	"Exit code of replay: 0, or 1 when some are rejected again or are gone.\n";
+
+static const char replay_text[] =
+	"Examples\n"
+	"  anabranch replay --sink elasticsearch --from 2026-01-31T12:00:00Z --to 2026-01-31T13:00:00Z\n"
+	"  anabranch replay --sink bigquery --from 0:1000,2:950 --to 0:2000,2:2100\n"
+	"  anabranch replay --sink elasticsearch --from earliest\n"
+	"\n"
+	"anabranch replay --sink NAME --from FROM [--to TO] [-e FILE] [-s KEY=VALUE]...\n"
+	"\n"
+	"Sends a range of the log to one sink again: an index that was deleted, rows that were. FROM and TO are\n"
+	"times, or PARTITION:OFFSET with commas between, and then only these partitions; TO is not sent any more.\n"
+	"Without TO it goes as far as the sink has got: what is above is the engine's, which may run meanwhile.\n"
+	"Elasticsearch keeps what is newer, BigQuery is asked which rows are there: nothing is delivered twice.\n"
+	"Redis is refused: a counter does not tell whether an event is in it.\n"
+	"Exit code: 0, or 1 when some are rejected.\n";
+
 static const char version_text[] =
 	"anabranch version [--format text|json]\n"
 	"\n"
@@ -124,11 +159,13 @@ static const struct {
 	const char *topic, *text;
 } pages[] = {
 	{"run", run_text},     {"check", check_text},	  {"config", config_text},
-	{"init", init_text},   {"verify", verify_text},	  {"version", version_text},
+	{"init", init_text},   {"verify", verify_text},	  {"dlq", dlq_text},
+	{"replay", replay_text}, {"version", version_text},
 	{"exit-codes", exit_text},
 };
 
-const char *const ab_cli_topics[] = {"run", "check", "config", "init", "verify", "version", "settings", "exit-codes"};
+const char *const ab_cli_topics[] = {"run", "check", "config", "init", "verify", "dlq",
+				     "replay", "version", "settings", "exit-codes"};
 const size_t ab_cli_topic_count = AB_COUNT(ab_cli_topics);
 
 bool ab_cli_help(const char *topic, FILE *to)

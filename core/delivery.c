@@ -120,21 +120,28 @@ void ab_delivery_sink_destroy(struct ab_delivery_sink *owner)
 	free(owner->lane);
 }
 
+void ab_delivery_conn_config(const struct ab_config *config, const struct ab_sink_ops *ops, struct ab_conn_config *to)
+{
+	struct lane_settings s = settings(config, ops);
+
+	*to = (struct ab_conn_config){
+	    .host = s.host,
+	    .port = (int)s.port,
+	    .connect_timeout_ms = (uint32_t)s.connect_ms,
+	    .first_byte_timeout_ms = (uint32_t)s.read_ms,
+	    .request_timeout_ms = (uint32_t)(2 * s.read_ms),
+	    .receive_bytes = RECEIVE_BYTES,
+	};
+}
+
 static bool connect_lanes(struct ab_delivery *delivery, struct ab_delivery_sink *owner, char *error)
 {
-	struct lane_settings s = settings(delivery->config, owner->ops);
+	struct ab_conn_config config;
 
+	ab_delivery_conn_config(delivery->config, owner->ops, &config);
 	for (int l = 0; l < owner->lane_count; l++) {
 		struct ab_delivery_lane *lane = &owner->lane[l];
-		const struct ab_conn_config config = {
-		    .host = s.host,
-		    .port = (int)s.port,
-		    .connect_timeout_ms = (uint32_t)s.connect_ms,
-		    .first_byte_timeout_ms = (uint32_t)s.read_ms,
-		    .request_timeout_ms = (uint32_t)(2 * s.read_ms),
-		    .receive_bytes = RECEIVE_BYTES,
-		    .jitter_seed = (uint64_t)owner->index * AB_LANES_MAX + (uint64_t)l,
-		};
+		config.jitter_seed = (uint64_t)owner->index * AB_LANES_MAX + (uint64_t)l;
 		lane->delivery = delivery;
 		lane->greeted = owner->ops->connectionless;
 		if (owner->ops->connectionless)

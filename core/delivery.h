@@ -92,6 +92,8 @@ struct ab_delivery {
 struct ab_lane_limits ab_delivery_limits(const struct ab_config *config, const struct ab_sink_ops *ops);
 size_t ab_delivery_lane_bytes(void);
 int ab_delivery_lanes(const struct ab_config *config, const struct ab_sink_ops *ops);
+/* Where its lanes connect to, and for how long they wait; the jitter is the caller's. */
+void ab_delivery_conn_config(const struct ab_config *config, const struct ab_sink_ops *ops, struct ab_conn_config *to);
 
 /* Takes the memory of a sink's lanes; connections are made when the delivery starts. */
 void ab_delivery_sink_create(struct ab_delivery_sink *owner, int index, const struct ab_sink_ops *ops,

@@ -13,7 +13,9 @@
 #include "core/init.h"
 #include "core/host.h"
 #include "core/memory_bound.h"
+#include "core/replay.h"
 #include "core/version.h"
+#include "monitor/dlq.h"
 #include "monitor/verify.h"
 
 static struct ab_config config;
@@ -104,6 +106,35 @@ static int verify(const struct ab_cli *cli)
 	return ab_verify_run(&config, &options);
 }
 
+static int dead_letters(const struct ab_cli *cli)
+{
+	const struct ab_dlq_options options = {
+	    .sink = cli->sink,
+	    .group = cli->group,
+	    .partition = cli->partition,
+	    .offset = cli->offset,
+	    .raw = cli->raw,
+	    .json = cli->format == AB_CLI_JSON,
+	};
+
+	switch (cli->verb) {
+	case AB_CLI_DLQ_LIST:
+		return ab_dlq_list(&config, &options);
+	case AB_CLI_DLQ_SHOW:
+		return ab_dlq_show(&config, &options);
+	case AB_CLI_DLQ_REPLAY:
+		break;
+	}
+	return ab_replay_letters(&config, cli->sink);
+}
+
+static int replay(const struct ab_cli *cli)
+{
+	const struct ab_replay_options options = {.sink = cli->sink, .from = cli->from, .to = cli->to};
+
+	return ab_replay_range(&config, &options);
+}
+
 /* The commands that look at a configuration; all but check and --doc need a valid one. */
 static int configured(const struct ab_cli *cli)
 {
@@ -126,6 +157,11 @@ static int configured(const struct ab_cli *cli)
 		return ab_init_run(&config, cli->from ? cli->from : "earliest", cli->yes);
 	if (cli->command == AB_CLI_VERIFY)
 		return verify(cli);
+	signal(SIGPIPE, SIG_IGN);
+	if (cli->command == AB_CLI_DLQ)
+		return dead_letters(cli);
+	if (cli->command == AB_CLI_REPLAY)
+		return replay(cli);
 	catch_signals();
 	return ab_engine_run(&config);
 }

@@ -15,7 +15,7 @@ STAGES = {"decode", "decode_content", "cache", "enrich", "lane", "link", "positi
 WIRING = {"worker", "worker_step", "worker_readers", "delivery", "delivery_lane", "content", "engine", "engine_readers",
           "engine_moves", "engine_sinks", "engine_commit", "engine_view", "engine_parts", "engine_limit", "host",
           "courier", "errand",
-          "same_log", "init", "memory_bound", "sinks", "cli", "cli_help", "main"}
+          "same_log", "init", "replay", "replay_lane", "memory_bound", "sinks", "cli", "cli_help", "main"}
 
 ALLOWED = {
     "base": {"base"},
@@ -39,7 +39,7 @@ def layer(path: str) -> str | None:
     """The layer of a file such as core/lane.h; None: not under the rule (tests, benches)."""
     folder, _, name = path.partition("/")
     stem = name.rsplit(".", 1)[0]
-    if folder == "monitor" and stem.startswith("verify"):
+    if folder == "monitor" and stem.startswith(("verify", "dlq")):
         return "verify"
     if folder in ("io", "sinks", "monitor", "loadgen"):
         return folder

@@ -150,3 +150,57 @@ Test(cli, every_topic_has_a_page)
 	}
 	cr_expect_not(ab_cli_help("nothing", stderr));
 }
+
+Test(cli, verify_takes_sinks_a_time_and_a_number)
+{
+	struct ab_cli cli;
+
+	cr_assert_eq(PARSE(&cli, "verify", "--sink", "redis,postgres", "--since", "1767225600000", "--examples", "9", "--format",
+			   "json"),
+		     AB_CLI_OK);
+	cr_expect_eq(cli.command, AB_CLI_VERIFY);
+	cr_expect_str_eq(cli.sink, "redis,postgres");
+	cr_expect_eq(cli.examples, 9);
+	cr_expect_eq(cli.format, AB_CLI_JSON);
+	cr_assert_eq(PARSE(&cli, "verify"), AB_CLI_OK);
+	cr_expect_eq(cli.examples, -1);
+	REFUSED("from 0 to 100", "verify", "--examples", "many");
+	REFUSED("does not belong", "run", "--since", "1");
+}
+
+Test(cli, dlq_needs_a_word)
+{
+	struct ab_cli cli;
+
+	cr_assert_eq(PARSE(&cli, "dlq", "list", "--sink", "bigquery", "--format", "json"), AB_CLI_OK);
+	cr_expect_eq(cli.verb, AB_CLI_DLQ_LIST);
+	cr_assert_eq(PARSE(&cli, "dlq", "show", "3", "--raw"), AB_CLI_OK);
+	cr_expect(cli.verb == AB_CLI_DLQ_SHOW && cli.group == 3 && cli.raw);
+	cr_assert_eq(PARSE(&cli, "dlq", "show", "--partition", "1", "--offset", "77"), AB_CLI_OK);
+	cr_expect(cli.partition == 1 && cli.offset == 77);
+	cr_assert_eq(PARSE(&cli, "dlq", "replay", "--sink", "elasticsearch"), AB_CLI_OK);
+	cr_expect_eq(cli.verb, AB_CLI_DLQ_REPLAY);
+	cr_assert_eq(PARSE(&cli, "dlq", "--help"), AB_CLI_OK);
+	cr_expect_eq(cli.command, AB_CLI_HELP);
+	cr_expect_str_eq(cli.topic, "dlq");
+	cr_assert_eq(PARSE(&cli, "dlq", "list", "--help"), AB_CLI_OK);
+	cr_expect_str_eq(cli.topic, "dlq");
+	REFUSED("list, show or replay", "dlq");
+	REFUSED("did you mean replay", "dlq", "relpay");
+	REFUSED("a number of dlq list", "dlq", "show");
+	REFUSED("a number of dlq list", "dlq", "show", "all");
+	REFUSED("one word too many", "dlq", "list", "3");
+	REFUSED("belong to dlq show", "dlq", "list", "--raw");
+	REFUSED("belongs to dlq list", "dlq", "show", "1", "--format", "json");
+}
+
+Test(cli, replay_takes_a_range)
+{
+	struct ab_cli cli;
+
+	cr_assert_eq(PARSE(&cli, "replay", "--sink", "bigquery", "--from", "0:5,1:7", "--to", "2026-01-31T12:00:00Z"), AB_CLI_OK);
+	cr_expect_eq(cli.command, AB_CLI_REPLAY);
+	cr_expect_str_eq(cli.from, "0:5,1:7");
+	cr_expect_str_eq(cli.to, "2026-01-31T12:00:00Z");
+	REFUSED("does not belong", "init", "--to", "x");
+}

@@ -1,0 +1,148 @@
+/* monitor/dlq_read.c — from the topic to letters. See dlq.h. */
+#include <ctype.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <librdkafka/rdkafka.h>
+#include <string.h>
+
+#include "core/exit.h"
+#include "monitor/dlq.h"
+#include "monitor/verify_log.h"
+
+struct reading {
+	const char *sink;
+	ab_dlq_on_letter *on_letter;
+	void *arg;
+	int64_t foreign; /* records of the topic that are no letters of ours */
+};
+
+static bool header(const rd_kafka_headers_t *headers, const char *name, char *to, size_t room)
+{
+	const void *value;
+	size_t len;
+
+	to[0] = '\0';
+	if (headers == NULL || rd_kafka_header_get_last(headers, name, &value, &len) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return false;
+	snprintf(to, room, "%.*s", (int)(len < room ? len : room - 1), (const char *)value);
+	return true;
+}
+
+static bool number(const rd_kafka_headers_t *headers, const char *name, int64_t *to)
+{
+	char text[32], *end;
+
+	*to = -1;
+	if (!header(headers, name, text, sizeof text) || text[0] == '\0')
+		return false;
+	*to = strtoll(text, &end, 10);
+	return *end == '\0';
+}
+
+static void on_record(void *arg, const struct ab_source_record *record)
+{
+	struct reading *reading = arg;
+	rd_kafka_headers_t *headers = NULL;
+	struct ab_dlq_letter letter = {.value = record->value,
+				       .value_len = record->value_len,
+				       .at_partition = record->partition,
+				       .at_offset = record->offset,
+				       .at_ms = record->timestamp_ms};
+	int64_t partition = -1;
+	char omitted[64];
+
+	rd_kafka_message_headers(record->handle, &headers);
+	if (!header(headers, "sink", letter.sink, sizeof letter.sink) ||
+	    !header(headers, "topic", letter.topic, sizeof letter.topic) || !number(headers, "partition", &partition) ||
+	    !number(headers, "offset", &letter.offset)) {
+		reading->foreign++;
+		return;
+	}
+	header(headers, "code", letter.code, sizeof letter.code);
+	header(headers, "reason", letter.reason, sizeof letter.reason);
+	number(headers, "timestamp", &letter.timestamp_ms);
+	letter.value_omitted = header(headers, "value_omitted", omitted, sizeof omitted);
+	letter.partition = (int)partition;
+	if (reading->sink == NULL || strcmp(letter.sink, reading->sink) == 0 || strcmp(letter.sink, "all") == 0)
+		reading->on_letter(reading->arg, &letter);
+}
+
+int ab_dlq_read(const struct ab_config *config, const char *sink, ab_dlq_on_letter *on_letter, void *arg)
+{
+	int64_t first[AB_PARTITIONS_MAX], next[AB_PARTITIONS_MAX];
+	struct reading reading = {.sink = sink, .on_letter = on_letter, .arg = arg};
+	char error[AB_SOURCE_ERROR_MAX_BYTES], group[256];
+	struct ab_verify_log log;
+
+	snprintf(group, sizeof group, "%.200s.dlq", config->group_id);
+	if (!ab_verify_log_open(&log, config, config->dead_letter_topic, group, error)) {
+		fprintf(stderr, "anabranch: kafka: %s\n", error);
+		return AB_EXIT_UNAVAILABLE;
+	}
+	bool read = ab_verify_log_bounds(&log, first, next, error) &&
+		    ab_verify_log_read(&log, first, next, on_record, &reading, "dead letters", error);
+	ab_verify_log_close(&log);
+	if (!read) {
+		fprintf(stderr, "anabranch: %s: %s\n", config->dead_letter_topic, error);
+		return AB_EXIT_UNAVAILABLE;
+	}
+	if (reading.foreign > 0)
+		fprintf(stderr, "%" PRId64 " records of %s are no dead letters of anabranch: passed over\n",
+			reading.foreign, config->dead_letter_topic);
+	return AB_EXIT_OK;
+}
+
+void ab_dlq_kind_of_reason(const char *reason, char *to, size_t room)
+{
+	size_t len = 0;
+
+	AB_ASSERT(room > 8);
+	for (const char *at = reason; *at && len + 8 < room;) {
+		char quote = *at == '"' || *at == '\'' || *at == '[' ? *at : '\0';
+		const char *end = quote ? strchr(at + 1, quote == '[' ? ']' : quote) : NULL;
+		if (isdigit((unsigned char)*at)) {
+			while (isdigit((unsigned char)*at))
+				at++;
+			to[len++] = '#';
+		} else if (quote && (end != NULL || quote == '"')) {
+			/* A quoted value may have been cut off by the reason's own end. */
+			len += (size_t)snprintf(to + len, room - len, "%c…%c", quote, quote == '[' ? ']' : quote);
+			at = end != NULL ? end + 1 : at + strlen(at);
+		} else {
+			to[len++] = *at++;
+		}
+	}
+	to[len] = '\0';
+}
+
+static void mask(json_t *value)
+{
+	const char *name;
+	json_t *member;
+	size_t i;
+
+	json_array_foreach(value, i, member) mask(member);
+	json_object_foreach(value, name, member)
+	{
+		if (strcmp(name, "raw_payload") == 0 && !json_is_null(member))
+			json_object_set_new(value, name, json_string("(masked)"));
+		else
+			mask(member);
+	}
+}
+
+char *ab_dlq_masked(const void *value, size_t len)
+{
+	json_error_t error;
+	json_t *root = value != NULL ? json_loadb(value, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error) : NULL;
+
+	if (root == NULL)
+		return NULL;
+	/* The schema is the same in all of them and says nothing of the record. */
+	json_t *payload = json_object_get(root, "payload");
+	json_t *shown = payload != NULL && json_object_get(root, "schema") != NULL ? payload : root;
+	mask(shown);
+	char *text = json_dumps(shown, JSON_ENCODE_ANY | JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	json_decref(root);
+	return text;
+}
