@@ -39,7 +39,7 @@ static double rate(const struct window *window, const char *name, const char *la
 	return window->seconds > 0 ? grown(window, name, label, other) / window->seconds : NAN;
 }
 
-/* "redis: detached: its lanes were full": the engine's word for a sink, and why. */
+/* "redis: detached: connection refused; behind 12 events": the engine's word for a sink, and why. */
 static void read_state(const char *ready, struct ab_facts_sink *sink)
 {
 	char begin[24];
@@ -50,7 +50,7 @@ static void read_state(const char *ready, struct ab_facts_sink *sink)
 	if (at == NULL || (at != ready && at[-1] != '\n'))
 		return;
 	at += len;
-	size_t line = strcspn(at, "\n"), word = strcspn(at, ":\n");
+	size_t line = strcspn(at, "\n"), word = strcspn(at, ":;\n");
 	if (word >= sizeof sink->state)
 		return;
 	snprintf(sink->state, sizeof sink->state, "%.*s", (int)word, at);

@@ -134,6 +134,15 @@ Test(facts, the_state_and_its_reason_are_the_engine_s_words, .init = begin)
 	ab_facts_end(&history);
 }
 
+Test(facts, how_far_a_detached_sink_is_behind_is_its_reason, .init = begin)
+{
+	answer(0, (struct story){.position = 5, .committed = 5, .lag = 7});
+	conclude("ready, not every sink takes part\nredis: detached; behind 7 events, 3 KiB, 12 s\n");
+	cr_expect_str_eq(facts.sink[0].state, "detached");
+	cr_expect_str_eq(facts.sink[0].why, "behind 7 events, 3 KiB, 12 s");
+	ab_facts_end(&history);
+}
+
 Test(facts, a_dead_connector_is_named_with_its_reason, .init = begin)
 {
 	for (int i = 0; i < 3; i++)
