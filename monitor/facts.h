@@ -24,12 +24,12 @@
 #include "monitor/parts.h"
 #include "monitor/scrape.h"
 
-#define AB_FACTS_WINDOW_S 10
+#define AB_FACTS_WINDOW_S  10
 #define AB_FACTS_STALLED_S 2 /* a sink that takes nothing for so long, with something in its way, stands still */
-#define AB_FACTS_HISTORY  32 /* answers: the window, even when asked every 400 ms */
-#define AB_FACTS_THREADS  16
-#define AB_FACTS_BUCKETS  32
-#define AB_FACTS_SPARK    60 /* points of the little graph */
+#define AB_FACTS_HISTORY   32 /* answers: the window, even when asked every 400 ms */
+#define AB_FACTS_THREADS   16
+#define AB_FACTS_BUCKETS   32
+#define AB_FACTS_SPARK     60 /* points of the little graph */
 
 enum ab_health {
 	AB_HEALTH_OK,
@@ -92,6 +92,8 @@ struct ab_facts {
 	struct ab_kafka_answer kafka_said;
 	struct ab_redis_answer redis_said;
 
+	char limit
+	    [24]; /* the stage that the engine names: kafka, workers, sink_thread, a sink; "" or none: it keeps up */
 	double window_s; /* that rates are of: up to AB_FACTS_WINDOW_S; 0: one answer so far */
 	char version[24];
 	double uptime_s, cpu_share, rss_bytes, contents;

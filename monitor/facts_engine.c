@@ -227,6 +227,14 @@ static void thread_facts(const struct window *window, struct ab_facts *facts)
 	}
 }
 
+static void limit_of(const struct ab_scrape *scrape, struct ab_facts *facts)
+{
+	for (size_t i = 0; i < scrape->count; i++) {
+		if (strcmp(scrape->sample[i].name, "anabranch_bottleneck") == 0 && scrape->sample[i].value == 1)
+			ab_sample_label(&scrape->sample[i], "stage", facts->limit, sizeof facts->limit);
+	}
+}
+
 static void version_of(const struct ab_scrape *scrape, struct ab_facts *facts)
 {
 	for (size_t i = 0; i < scrape->count; i++) {
@@ -278,6 +286,7 @@ void ab_facts_of_engine(const struct ab_facts_history *history, const char *read
 
 	facts->window_s = window.seconds;
 	version_of(now, facts);
+	limit_of(now, facts);
 	facts->uptime_s =
 	    (double)facts->wall_ms / 1000 - ab_scrape_sum(now, "anabranch_start_time_seconds", NULL, NULL);
 	facts->cpu_share = rate(&window, "process_cpu_seconds_total", NULL, NULL);

@@ -4,10 +4,6 @@
 
 #include "monitor/facts.h"
 
-/* From here on a thread has no room left: the rest goes into waking up and into others on the same core. */
-#define BUSY_SHARE    0.9
-#define BLOCKED_SHARE 0.5
-
 static void verdict(struct ab_facts *facts, enum ab_health health, const char *format, ...) AB_PRINTF(3, 4);
 
 /* The worst verdict counts; of two equally bad ones the first. */
@@ -76,36 +72,28 @@ static void judge_flow(struct ab_facts *facts)
 		verdict(facts, AB_HEALTH_IDLE, "nothing has come in for %d s, nothing is waiting", AB_FACTS_WINDOW_S);
 }
 
-static const struct ab_facts_sink *furthest(const struct ab_facts *facts)
-{
-	const struct ab_facts_sink *worst = NULL;
-
-	for (int s = 0; s < facts->sink_count; s++) {
-		const struct ab_facts_sink *sink = &facts->sink[s];
-		if (!isnan(sink->behind) && (worst == NULL || sink->behind > worst->behind))
-			worst = sink;
-	}
-	return worst;
-}
-
+/* Which stage it is the engine knows best (core/bottleneck.h); here it becomes a sentence. */
 static void name_bottleneck(struct ab_facts *facts)
 {
-	const struct ab_facts_thread *busiest = NULL, *blocked = NULL;
-	const struct ab_facts_sink *sink = furthest(facts);
+	double busy = 0, blocked = 0;
 
 	for (int t = 0; t < facts->thread_count; t++) {
-		const struct ab_facts_thread *thread = &facts->thread[t];
-		if (busiest == NULL || thread->busy > busiest->busy)
-			busiest = thread;
-		if (!isnan(thread->blocked) && (blocked == NULL || thread->blocked > blocked->blocked))
-			blocked = thread;
+		busy = fmax(busy, facts->thread[t].busy);
+		blocked = fmax(blocked, facts->thread[t].blocked);
 	}
-	if (blocked != NULL && blocked->blocked > BLOCKED_SHARE && sink != NULL)
-		snprintf(facts->bottleneck, sizeof facts->bottleneck, "%s limits: %s waits for it %.0f %% of the time",
-			 sink->name, blocked->name, 100 * blocked->blocked);
-	else if (busiest != NULL && busiest->busy > BUSY_SHARE)
-		snprintf(facts->bottleneck, sizeof facts->bottleneck, "%s limits: it is busy %.0f %% of the time",
-			 busiest->name, 100 * busiest->busy);
+	if (facts->limit[0] == 0 || strcmp(facts->limit, "none") == 0)
+		return;
+	if (strcmp(facts->limit, "kafka") == 0)
+		snprintf(facts->bottleneck, sizeof facts->bottleneck,
+			 "Kafka limits: workers wait for records that the log has");
+	else if (strcmp(facts->limit, "workers") == 0 || strcmp(facts->limit, "sink_thread") == 0)
+		snprintf(facts->bottleneck, sizeof facts->bottleneck,
+			 "the engine's %s limit%s: the busiest thread works %.0f %% of the time",
+			 strcmp(facts->limit, "workers") == 0 ? "workers" : "sink thread",
+			 strcmp(facts->limit, "workers") == 0 ? "" : "s", 100 * busy);
+	else
+		snprintf(facts->bottleneck, sizeof facts->bottleneck, "%s limits: a worker waits %.0f %% of the time",
+			 facts->limit, 100 * blocked);
 }
 
 void ab_facts_judge(struct ab_facts *facts)

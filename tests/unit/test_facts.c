@@ -40,7 +40,8 @@ static void answer(double second, struct story said)
 		 "anabranch_sink_inflight_requests{sink=\"redis\"} %f\n"
 		 "anabranch_sink_position{sink=\"redis\",partition=\"0\"} %f\n"
 		 "anabranch_committed_offset{partition=\"0\"} %f\n"
-		 "anabranch_source_lag_messages{topic=\"t\",partition=\"0\"} %f\n",
+		 "anabranch_source_lag_messages{topic=\"t\",partition=\"0\"} %f\n"
+		 "anabranch_bottleneck{stage=\"none\"} 0\nanabranch_bottleneck{stage=\"redis\"} 1\n",
 		 said.start, said.records, said.acked, said.errors, said.in_flight, said.position, said.committed,
 		 said.lag);
 	cr_assert_eq(ab_scrape_parse(&scrape, text, strlen(text)), AB_SCRAPE_OK);
@@ -163,6 +164,14 @@ Test(facts, a_partition_that_stands_with_records_is_a_stop, .init = begin)
 	conclude(WELL);
 	cr_expect_eq(facts.partition[0].progress, AB_PROGRESS_STOP);
 	cr_expect_eq(facts.health, AB_HEALTH_BEHIND);
+	ab_facts_end(&history);
+}
+
+Test(facts, the_bottleneck_is_the_one_that_the_engine_names, .init = begin)
+{
+	answer(0, (struct story){.records = 100, .lag = 3});
+	conclude(WELL);
+	cr_expect_str_eq(facts.bottleneck, "redis limits: a worker waits 0 % of the time");
 	ab_facts_end(&history);
 }
 
