@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """The whole pipeline, measured: a full topic of a real Kafka broker, through the engine, into three sinks.
 
-    bench/pipeline.py                                 1,000,000 records of 1.5 KB into three stub sinks
+    bench/pipeline.py                                 1,000,000 records of 2.0 KB into three stub sinks
     bench/pipeline.py --unwrapped                     records of 0.5 KB, without the schema wrapper
+    bench/pipeline.py --broker stub                   the topic's segments from memory instead of a broker
     bench/pipeline.py --sinks real-redis              real Redis, the others stubs
     bench/pipeline.py --sinks real                    the stack's Redis, bqemulator and Elasticsearch
     bench/pipeline.py --bare --runs 7                 beside each run a bare librdkafka reader: the ratio of their CPU
@@ -113,6 +114,7 @@ class Topic:
 
     def __init__(self, settings: dict[str, str], name: str):
         self.count = 0
+        self.broker_pid = service_pid("kafka")
         self.brokers = settings["KAFKA_BOOTSTRAP_SERVERS"]
         self.name = name
         self.admin = AdminClient({"bootstrap.servers": self.brokers})
@@ -151,6 +153,18 @@ def seed_contents(build: Path, settings: dict[str, str]) -> None:
         env.flush()
         subprocess.run([build / "anabranch-loadgen", "run", "-e", env.name, "--seed-contents", str(CONTENTS), "--count", "0",
                         "--quiet"], check=True, stdout=subprocess.DEVNULL)
+
+
+class StubBroker:
+    """Serves the topic's segments from the real broker's disk, so that the broker costs next to nothing."""
+
+    def __init__(self, build: Path, topic: Topic, port: int):
+        data = Path(os.environ.get("AB_STACK_DIR", ROOT / ".stack")) / "data/kafka"
+        self.process = subprocess.Popen([build / "bench/stub_broker", str(port), data, topic.name])
+        atexit.register(self.process.kill)
+        topic.brokers = f"127.0.0.1:{port}"
+        topic.broker_pid = self.process.pid
+        time.sleep(1)
 
 
 class Stubs:
@@ -192,6 +206,7 @@ class Run:
         self.work = tempfile.TemporaryDirectory()
         self.metrics = f"http://127.0.0.1:{options.port + 9}/metrics"
         self.env = settings | SETTINGS | {
+            "KAFKA_BOOTSTRAP_SERVERS": topic.brokers,
             "METRICS_PORT": str(options.port + 9), "EVENTS_TOPIC": topic.name, "GROUP_ID": self.name,
             "DEAD_LETTER_TOPIC": f"{topic.name}.dead", "BIGQUERY_TABLE": self.name,
             "SINKS": "redis,bigquery,elasticsearch",
@@ -228,7 +243,7 @@ class Run:
         bound = subprocess.run(self.anabranch("check"), env=self.clean(), capture_output=True, text=True).stdout
         neighbours = {name: pid for name in ("kafka", "redis", "elasticsearch", "bigquery") if (pid := service_pid(name))}
         if self.stubs is not None:
-            neighbours = {"kafka": neighbours["kafka"], "stubs": self.stubs.process.pid} | (
+            neighbours = {"kafka": self.topic.broker_pid, "stubs": self.stubs.process.pid} | (
                 {"redis": neighbours["redis"]} if self.options.sinks == "real-redis" else {})
         before = {name: Cpu(pid).total for name, pid in neighbours.items()}
         self.begin = None
@@ -312,6 +327,7 @@ def options_of() -> argparse.Namespace:
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--unwrapped", action="store_true")
     parser.add_argument("--sinks", choices=["stub", "real-redis", "real"], default="stub")
+    parser.add_argument("--broker", choices=["real", "stub"], default="real", help="stub: the topic's segments, from memory")
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--bare", action="store_true", help="a bare librdkafka reader beside each run")
     parser.add_argument("--workers", type=int, default=1, help="threads of the bare reader")
@@ -330,6 +346,9 @@ def main() -> None:
     result: dict[str, Any] = {"host": host(), "command": sys.argv, "engines": {str(b): [] for b in builds}, "bare": []}
     topic = full_topic(settings, builds[0], options.records, options.unwrapped)
     seed_contents(builds[0], settings)
+    if options.broker == "stub":
+        broker = StubBroker(builds[0], topic, options.port + 8)
+        result["broker_pid"] = broker.process.pid
     for _ in range(options.runs):
         if options.bare:
             result["bare"].append(bare(options, builds[0], topic))
