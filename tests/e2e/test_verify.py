@@ -34,7 +34,7 @@ def counts(report: dict[str, Any]) -> dict[str, tuple[int, int, int]]:
 NOTHING = {"redis": (0, 0, 0), "bigquery": (0, 0, 0), "elasticsearch": (0, 0, 0)}
 
 
-MIXED = (2_000, "--update-share", "20", "--delete-share", "10", "--transaction", "700")
+MIXED = (2_000, "--mix", "70:20:10", "--transaction", "700")
 
 
 @pytest.fixture
