@@ -16,6 +16,8 @@ extern char **environ;
 /* The verifier's answer: counts, some ranges and examples per sink. */
 #define ANSWER_MAX_BYTES (16 << 20)
 
+#define BEFORE_MS 60000
+
 static void read_processor(char *to, size_t room)
 {
 	char line[256];
@@ -79,14 +81,14 @@ static void read_answer(struct ab_verify_result *result, const char *text, size_
 	json_decref(root);
 }
 
-static int start(char *program, const struct ab_arguments *a, pid_t *pid, int *from)
+static int start(char *program, const struct ab_arguments *a, char *since, pid_t *pid, int *from)
 {
 	int ends[2];
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t none;
-	char *argv[8 + 2 * AB_ARGUMENT_PAIRS_MAX] = {program, "verify", "--format", "json"};
-	int argc = 4;
+	char *argv[10 + 2 * AB_ARGUMENT_PAIRS_MAX] = {program, "verify", "--format", "json", "--since", since};
+	int argc = 6;
 	if (a->env_file != NULL) {
 		argv[argc++] = "-e";
 		argv[argc++] = (char *)a->env_file;
@@ -128,16 +130,17 @@ static size_t read_all(int from, char *text, size_t room)
 	}
 }
 
-void ab_host_verify(struct ab_verify_result *result, const struct ab_arguments *arguments)
+void ab_host_verify(struct ab_verify_result *result, const struct ab_arguments *arguments, int64_t started_ms)
 {
-	char self[PATH_MAX] = "", program[PATH_MAX + 16];
+	char since[24], self[PATH_MAX] = "", program[PATH_MAX + 16];
 	int from, status;
 	pid_t pid;
 	*result = (struct ab_verify_result){.state = AB_NOT_VERIFIED};
 	if (readlink("/proc/self/exe", self, sizeof self - 1) < 0)
 		return;
 	snprintf(program, sizeof program, "%s/anabranch", dirname(self));
-	int error = start(program, arguments, &pid, &from);
+	snprintf(since, sizeof since, "%lld", (long long)started_ms - BEFORE_MS);
+	int error = start(program, arguments, since, &pid, &from);
 	if (error != 0) {
 		snprintf(result->why, sizeof result->why, "%.180s: %s", program, strerror(error));
 		return;

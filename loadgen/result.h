@@ -116,6 +116,7 @@ struct ab_host {
 struct ab_result {
 	const struct ab_arguments *arguments;
 	char started[32]; /* ISO time */
+	int64_t started_ms;
 	char version[32];
 	const char *ended; /* complete, stopped, failed */
 	struct ab_host host;

@@ -197,6 +197,7 @@ static void begin_result(struct ab_stress *s)
 	gmtime_r(&now, &tm);
 	*r = (struct ab_result){.arguments = &s->arguments, .stages = s->arguments.stages.count, .scrape = &s->scrape,
 		.sinks = s->scrape.first.sinks, .contents = s->sender.source.contents, .ended = "complete"};
+	r->started_ms = (int64_t)now * 1000;
 	strftime(r->started, sizeof r->started, "%Y-%m-%dT%H:%M:%SZ", &tm);
 	snprintf(r->version, sizeof r->version, "%s", AB_VERSION);
 	ab_host_describe(&r->host);
@@ -346,7 +347,7 @@ static enum ab_exit finish(struct ab_stress *s, enum ab_target_result result)
 	if (result == AB_TARGET_OK && !ab_sender_stop_asked() && !s->arguments.no_verify) {
 		if (!s->arguments.quiet)
 			fputs("stress  verifying\n", stderr);
-		ab_host_verify(&r->verify, &s->arguments);
+		ab_host_verify(&r->verify, &s->arguments, r->started_ms);
 	} else
 		snprintf(r->verify.why, sizeof r->verify.why, "%s",
 			s->arguments.no_verify ? "--no-verify was given" : "the test did not come to its end");
