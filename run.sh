@@ -220,10 +220,12 @@ stress() {
 	if uses_docker; then
 		die "the pipeline runs in containers. What to do: build/release/anabranch-loadgen stress with their addresses in .env."
 	fi
-	if ! http_ok "http://127.0.0.1:$METRICS_PORT/readyz"; then
+	stack/packages.sh pages || say "without npm there is no report.html, only results.json"
+	if http_ok "http://127.0.0.1:$METRICS_PORT/readyz"; then
+		build
+	else
 		start --no-generator
 	fi
-	make_env_file
 	if running_pid loadgen > /dev/null; then
 		generator=yes
 		"$STACK" down loadgen

@@ -243,7 +243,7 @@ count_junit() {
 # --- the list ------------------------------------------------------------------------------------------------------
 
 without_neighbours() {
-	step packages stack/packages.sh build stack check
+	step packages stack/packages.sh build stack check pages
 	step librdkafka stack/librdkafka.sh
 	step shellcheck check_shell
 	step python check_python

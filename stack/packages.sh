@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages of stack/packages.txt that are missing.
 #
-#   stack/packages.sh build stack    installs what these groups need (build, stack, check); nothing missing: does nothing
+#   stack/packages.sh build stack    installs what these groups need (build, stack, check, pages); nothing missing: does nothing
 #   stack/packages.sh --list check   prints what is missing, installs nothing
 #
 # Root installs; anybody else gets the exact line to run, and this fails.
@@ -19,6 +19,8 @@ wanted() {
 missing() {
 	local package
 	wanted "$@" | while read -r package; do
+		# Node from elsewhere brings an npm of its own, and does not stand Debian's beside it.
+		[[ $package != npm ]] || ! command -v npm > /dev/null || continue
 		dpkg-query -W -f '${db:Status-Status}' "$package" 2> /dev/null | grep -qx installed || echo "$package"
 	done
 }
