@@ -208,7 +208,7 @@ function overTime(title, words, label, format, lines, extra) {
 /* Per second, over one second: steps of a quarter would show each batch as a needle. */
 function rate(counts) {
 	const t = R.series.t_s, width = 4;
-	return counts.map((v, i) => i < width ? (i ? v / t[i] : 0) : (v - counts[i - width]) / (t[i] - t[i - width]));
+	return counts.map((v, i) => i < width ? (i ? v / Math.max(1, t[i]) : 0) : (v - counts[i - width]) / (t[i] - t[i - width]));
 }
 
 function flow() {
@@ -251,6 +251,7 @@ function percentileChart(place, sink) {
 	const labels = new Map([[nines(0), "0"], [nines(50), "50 %"], [1, "90 %"], [2, "99 %"], [3, "99.9 %"]]);
 	draw(place, 260, () => ({
 		options: {
+			padding: [null, 24, null, null],
 			scales: {x: {time: false, range: [0, Math.max(2.1, ...xs)]}, y: {distr: 3, range: (u, min, max) => [min * 0.8, max * 1.25]}},
 			axes: [{...axis("", (u, v) => v.map(x => labels.get(x) ?? ""), 30), splits: () => [...labels.keys()], labelSize: 0},
 				{...axis("", (u, v) => v.map(x => ms(x)), 60), splits: (u, i, low, high) => roundTimes(low, high), labelSize: 0}],
@@ -289,7 +290,7 @@ function heat(canvas, sink) {
 		const step = Math.max(1, Math.round((high - low) / 6));
 		for (let b = low; b <= high; b += step) c.fillText(ms(2 ** (b / 4)), left - 5 * dpr, y(b) + 4 * dpr);
 		c.textAlign = "center";
-		for (let s = 0; s <= seconds - 5; s += 15) c.fillText(s + (s ? "" : " s"), x(s) + (s ? 0 : 8 * dpr), h - 6 * dpr);
+		for (let s = 0; s <= seconds * 0.95; s += seconds < 40 ? 5 : 15) c.fillText(s + (s ? "" : " s"), x(s) + (s ? 0 : 8 * dpr), h - 6 * dpr);
 	};
 	charts.push({redraw});
 	redraw();
