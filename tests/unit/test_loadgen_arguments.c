@@ -111,3 +111,48 @@ Test(loadgen_arguments, more_settings_than_there_are_keys_are_refused_not_droppe
 	strcat(line, " -s A=1");
 	cr_expect_eq(read_line(line), AB_ARGUMENTS_WRONG);
 }
+
+Test(loadgen_arguments, kafka_has_options_of_its_own)
+{
+	cr_assert_eq(read_line("run --target kafka --shape envelope --poison 0.001 --first-id 7 --transaction 500 "
+			       "--skew zipf:1.1 --payload-bytes 600 --count 10 --event-ts now,1000"),
+		AB_ARGUMENTS_OK, "%s", p.text);
+	cr_expect_eq(a.target, AB_TO_KAFKA);
+	cr_expect_eq(a.shape, AB_SHAPE_ENVELOPE);
+	cr_expect_eq(a.poison_ppm, 1000);
+	cr_expect_eq(a.first_id, 7);
+	cr_expect_eq(a.transaction_records, 500);
+	cr_expect_eq(a.skew_milli, 1100);
+	cr_expect_eq(a.payload_bytes, 600);
+	cr_expect(a.event_ts_fixed && a.event_ts_until_now);
+	cr_expect_eq(read_line("run --poison 0.1"), AB_ARGUMENTS_WRONG);
+	cr_expect_not_null(strstr(p.text, "need --target kafka"), "%s", p.text);
+	cr_expect_eq(read_line("run --event-ts now"), AB_ARGUMENTS_WRONG);
+	cr_expect_not_null(strstr(p.text, "needs --count"), "%s", p.text);
+}
+
+Test(loadgen_arguments, a_stress_test_has_the_stages_of_old_or_those_it_is_given)
+{
+	cr_assert_eq(read_line("stress"), AB_ARGUMENTS_OK, "%s", p.text);
+	cr_expect_eq(a.command, AB_COMMAND_STRESS);
+	cr_expect_eq(a.stages.count, 5);
+	cr_assert_eq(read_line("stress --stage A:1s:1:1s --stage B:1s:2:1s --threshold freshness.p99<5s@B --marks 20 "
+			       "--drain-max 2m --out x --baseline y --no-verify"),
+		AB_ARGUMENTS_OK, "%s", p.text);
+	cr_expect_eq(a.stages.count, 2);
+	cr_expect_eq(a.threshold_count, 1);
+	cr_expect_eq(a.marks_per_second, 20);
+	cr_expect_eq(a.drain_max_ms, 120000);
+	cr_expect_eq(read_line("stress --threshold freshness.p99<5s@B"), AB_ARGUMENTS_WRONG);
+	cr_expect_not_null(strstr(p.text, "there is no stage B"), "%s", p.text);
+	cr_expect_eq(read_line("stress --mode search"), AB_ARGUMENTS_WRONG);
+	cr_expect_not_null(strstr(p.text, "needs a --threshold"), "%s", p.text);
+}
+
+Test(loadgen_arguments, an_option_of_another_command_is_said_to_be_one)
+{
+	cr_expect_eq(read_line("run --stage A:1s:1:1s"), AB_ARGUMENTS_WRONG);
+	cr_expect_not_null(strstr(p.text, "--stage does not belong to run"), "%s", p.text);
+	cr_expect_eq(read_line("ceiling --rate 5"), AB_ARGUMENTS_WRONG);
+	cr_expect_not_null(strstr(p.text, "--rate does not belong to ceiling"), "%s", p.text);
+}
