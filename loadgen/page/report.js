@@ -81,12 +81,13 @@ function thresholds() {
 
 function stageTable() {
 	section("Stages", "Offered is what the plan says, achieved what PostgreSQL or Kafka had committed in the stage's time; missed rows " +
-		"left more than 10 ms after their time. Commit counts from the planned time, uncorrected from the actual sending.");
+		"left more than 10 ms after their time. Commit counts from the planned time, uncorrected from the actual sending. " +
+		"Rows/s/core: what reached the slowest sink, by the engine's processors.");
 	page.append(table(["stage", "offered/s", "achieved/s", "missed", "inserted", "late p99", "commit p99", "uncorrected",
 		"engine, cores", "rows/s/core"],
 	R.stages.map(s => row([s.name, count(s.offered_rate), count(s.achieved_rate), share(s.missed), count(s.inserted),
 		ms(s.late_ms.p99), ms(s.commit_ms.p99), ms(s.commit_uncorrected_ms.p99), s.engine_cores.toFixed(2),
-		s.engine_cores > 0.005 ? count(s.achieved_rate / s.engine_cores) : "–"]))));
+		s.engine_cores > 0.005 ? count(Math.min(...s.sinks.map(x => x.rate)) / s.engine_cores) : "–"]))));
 	R.stages.filter(s => s.invalid).forEach(s => page.append(el("p", {class: "bad"}, `${s.name}: not as planned: ${s.invalid}.`)));
 }
 
@@ -219,6 +220,8 @@ function flow() {
 		...names.map(n => ({label: n, colour: "--" + n, dash: DASH[n], data: rate(R.series.arrived[n])}))]);
 	overTime("Behind", "Age of the oldest committed row that a sink does not have yet.", "seconds", v => v.toFixed(v < 10 ? 1 : 0) + " s",
 		names.map(n => ({label: n, colour: "--" + n, dash: DASH[n], data: R.series.behind_ms[n].map(v => v / 1000)})));
+	overTime("Waiting in Kafka", "Records that not every sink has. Where sinks are behind and this is low, what comes before Kafka is the limit.",
+		"records", count, [{label: "records", colour: "--committed", data: R.series.source_lag}]);
 }
 
 function cost() {
