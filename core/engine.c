@@ -177,6 +177,16 @@ static void tend_troubles(struct ab_engine *engine)
 	}
 }
 
+static void tend_letters(struct ab_engine *engine)
+{
+	char words[512];
+
+	if (ab_dead_letters_failed(engine->letters, words, sizeof words))
+		ab_engine_fail(engine, AB_EXIT_UNAVAILABLE,
+			       "the producer of dead letters has failed for good: %.400s. Restart; nothing is lost",
+			       words);
+}
+
 void ab_engine_turn(struct ab_engine *engine, int timeout_ms)
 {
 	int64_t commit_ns = engine->config->checkpoint_interval_ms < COMMIT_INTERVAL_MAX_MS
@@ -190,6 +200,7 @@ void ab_engine_turn(struct ab_engine *engine, int timeout_ms)
 			ab_source_poll(engine->sink[s].own, 0);
 	}
 	tend_troubles(engine);
+	ab_engine_tend_breakers(engine, now_ns);
 	ab_engine_tend_sinks(engine, now_ns);
 	ab_engine_tend_readers(engine, now_ns);
 	if (engine->assigned && !engine->commit_under_way && now_ns >= engine->commit_due_ns) {
@@ -275,8 +286,10 @@ static void run_threads(struct ab_engine *engine)
 	ab_content_feed_start(&engine->feed, on_content, engine);
 	say_how(engine);
 	if (ab_engine_open_member(engine)) {
-		while (!engine->stop && ab_engine_signals == 0)
+		while (!engine->stop && ab_engine_signals == 0) {
 			ab_engine_turn(engine, TICK_MS);
+			tend_letters(engine);
+		}
 		ab_engine_drain(engine);
 	}
 	ab_engine_view_summary(engine);

@@ -7,7 +7,7 @@
  * (engine_readers.c); afterwards single sinks leave and come back, and the others read on (engine_moves.c).
  *
  *     sink:  ABSENT ──answers──▶ RUNNING ──rewind──▶ ABSENT (positions are read again)
- *               │                   └────fatal────▶ STOPPED (its position holds the group's offset back)
+ *               │                   └────fatal, breaker▶ STOPPED (its position holds the group's offset back)
  *               └──refuses / missing──────────────▶ STOPPED
  *
  * Threads: all of it is the main thread's, but for ab_engine_view_* (any thread, under the mutex).
@@ -17,6 +17,7 @@
 #include <signal.h>
 
 #include "core/bottleneck.h"
+#include "core/breaker.h"
 #include "core/content.h"
 #include "core/courier.h"
 #include "core/delivery.h"
@@ -38,6 +39,7 @@ struct ab_engine_sink {
 	struct ab_courier courier;
 	int64_t asked_ns;
 	struct ab_source *own;		/* its private reader's, when it has one */
+	struct ab_breaker breaker;
 	int reader;			/* 0 shared, 1 + index its own, -1 none */
 	bool apart;			/* it left, or came late: reads by itself until its workers have joined it */
 	struct ab_rejoin rejoin;
@@ -137,6 +139,8 @@ void ab_engine_tend_readers(struct ab_engine *engine, int64_t now_ns);
 void ab_engine_meet_sinks(struct ab_engine *engine);
 /* Looks at sinks that are absent or that call. */
 void ab_engine_tend_sinks(struct ab_engine *engine, int64_t now_ns);
+/* engine_breaker.c. Stops sinks whose records are mostly rejected. */
+void ab_engine_tend_breakers(struct ab_engine *engine, int64_t now_ns);
 
 /* engine_commit.c */
 void ab_engine_commit(struct ab_engine *engine, bool wait);

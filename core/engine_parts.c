@@ -19,6 +19,7 @@ static bool create_sinks(struct ab_engine *engine)
 		sink->key = ab_sinks_key(engine->config, sink->ops);
 		sink->lanes = ab_delivery_lanes(engine->config, sink->ops);
 		sink->reader = -1;
+		ab_breaker_create(&sink->breaker, engine->config->breaker_share);
 		sink->sink = sink->ops->create(engine->config, error);
 		if (sink->sink == NULL) {
 			ab_engine_fail(engine, AB_EXIT_CONFIG, "%s: %s", sink->ops->name, error);

@@ -139,6 +139,7 @@ static void workers_metrics(struct ab_text_out *out, const struct ab_engine *eng
 {
 	uint64_t op[4] = {0}, rejected[AB_REJECT_COUNT] = {0}, bytes = 0, tombstones = 0, other = 0;
 	uint64_t misses = 0, resolved = 0, unknown = 0;
+	char words[256];
 
 	for (int w = 0; w < engine->worker_count; w++) {
 		const struct ab_worker_counts *counts = &engine->worker[w].counts;
@@ -170,6 +171,11 @@ static void workers_metrics(struct ab_text_out *out, const struct ab_engine *eng
 	for (int i = 0; i < AB_REJECT_COUNT; i++)
 		ab_text_add(out, "anabranch_dead_letters_total{sink=\"all\",reason=\"%s\"} %" PRIu64 "\n",
 			    ab_reject_name((enum ab_reject)i), rejected[i]);
+	help(out, "dead_letters_waiting", "gauge", "Letters handed over that Kafka has not acknowledged.");
+	ab_text_add(out, "anabranch_dead_letters_waiting %" PRIu64 "\n", ab_dead_letters_waiting(engine->letters));
+	help(out, "dead_letters_refused", "gauge", "Of those, the ones Kafka refuses: their partitions wait.");
+	ab_text_add(out, "anabranch_dead_letters_refused %" PRIu64 "\n",
+		    ab_dead_letters_refused(engine->letters, words, sizeof words));
 	help(out, "enrich_misses_total", "counter",
 	     "Events whose content was not known when first looked up, and how it ended.");
 	ab_text_add(out, "anabranch_enrich_misses_total{outcome=\"first\"} %" PRIu64 "\n", misses);
@@ -310,6 +316,10 @@ static void sinks_metrics(struct ab_text_out *out, struct ab_engine *engine)
 	for (int s = 0; s < engine->sink_count; s++)
 		ab_text_add(out, "anabranch_sink_up{sink=\"%s\"} %d\n", engine->sink[s].ops->name,
 			    engine->sink[s].state == AB_STATE_RUNNING);
+	help(out, "breaker_open", "gauge", "1 once so many records were rejected that the sink was stopped.");
+	for (int s = 0; s < engine->sink_count; s++)
+		ab_text_add(out, "anabranch_breaker_open{sink=\"%s\"} %d\n", engine->sink[s].ops->name,
+			    engine->sink[s].breaker.open);
 	help(out, "sink_reader", "gauge", "0: reads with the others, 1: by itself, -1: not at all.");
 	for (int s = 0; s < engine->sink_count; s++)
 		ab_text_add(out, "anabranch_sink_reader{sink=\"%s\"} %d\n", engine->sink[s].ops->name,
@@ -379,6 +389,7 @@ char *ab_engine_view_ready(void *arg, size_t *len, int *http_status)
 {
 	struct ab_engine *engine = arg;
 	struct ab_text_out out = ab_text_begin();
+	char words[256];
 	int running = 0;
 
 	pthread_mutex_lock(&engine->mutex);
@@ -396,6 +407,9 @@ char *ab_engine_view_ready(void *arg, size_t *len, int *http_status)
 	for (int s = 0; s < engine->sink_count; s++)
 		ab_text_add(&out, "%s: %s%s%s\n", engine->sink[s].ops->name, state_names[engine->sink[s].state],
 			    engine->sink[s].why[0] ? ": " : "", engine->sink[s].why);
+	uint64_t refused = ab_dead_letters_refused(engine->letters, words, sizeof words);
+	if (refused > 0)
+		ab_text_add(&out, "dead letters: %" PRIu64 " refused, their partitions wait: %s\n", refused, words);
 	pthread_mutex_unlock(&engine->mutex);
 	*len = out.len;
 	return out.text;

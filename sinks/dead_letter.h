@@ -4,21 +4,33 @@
  *     value    the record as it came (decode), or as it was written for the sink (sink)
  *     headers  sink, topic, partition, offset, code, reason, timestamp
  *
- * The producer is idempotent with acks=all and no time-out: a letter is delivered or the engine waits. A value that
- * the topic refuses as too large is left out, and the header value_omitted says so: the record itself still is at its
- * topic, partition and offset.
+ *     put ──▶ librdkafka ──acked──▶ counted, the owner is woken
+ *                 ▲    └──too large──▶ cut ──┐
+ *                 ├──────────────────────────┘
+ *                 └──after a second── refused ◀── any other error that will not pass by itself
  *
- * Threads: put from any; acks are counted by a thread of its own, the one writer of every `acked` [N2].
- * Memory:  librdkafka's producer queue, AB_DEAD_LETTER_QUEUE_MAX letters; a full queue is back-pressure.
+ * The producer is idempotent with acks=all and no time-out: a letter is delivered or the engine waits. A value that
+ * the topic refuses as too large is cut to its beginning, and the header value_cut tells its length: the record itself
+ * still is at its topic, partition and offset. While Kafka refuses letters (no right to write, the topic is gone) they
+ * are kept and tried again, no more are taken, and the log, /readyz and a gauge say so.
+ *
+ * Threads: put and the questions from any; acks are counted by a thread of its own, the one writer of every `acked` [N2].
+ * Memory:  librdkafka's producer queue, AB_DEAD_LETTER_QUEUE_MAX letters and AB_DEAD_LETTER_QUEUE_KIB; a full queue is
+ *          back-pressure. Errors are off the data path: letters are allocated when they are written.
  */
 #pragma once
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "core/base.h"
 #include "core/config.h"
 
 #define AB_DEAD_LETTER_QUEUE_MAX 10000
+/* Two of the largest records (RECORD_MAX_BYTES). */
+#define AB_DEAD_LETTER_QUEUE_KIB (128 * 1024)
+/* What is kept of a value that the topic does not take: enough to see what it was. */
+#define AB_DEAD_LETTER_CUT_BYTES 4096
 
 /* Told when the ack count moved, in the dead-letter thread. */
 struct ab_dead_letter_owner {
@@ -42,7 +54,7 @@ struct ab_dead_letter {
 
 enum ab_dead_letter_result {
 	AB_DEAD_LETTER_TAKEN,		/* acked will count it */
-	AB_DEAD_LETTER_FULL,		/* the queue is full: try again later */
+	AB_DEAD_LETTER_FULL,		/* the queue is full, or Kafka refuses letters: try again later */
 };
 
 struct ab_dead_letters;
@@ -57,3 +69,7 @@ enum ab_dead_letter_result ab_dead_letters_put(struct ab_dead_letters *letters, 
 
 /* Letters handed over and not yet acked. */
 uint64_t ab_dead_letters_waiting(const struct ab_dead_letters *letters);
+/* Of those, the ones that Kafka refuses as things are. words: why; "" without any. */
+uint64_t ab_dead_letters_refused(struct ab_dead_letters *letters, char *words, size_t room);
+/* Whether the producer has failed for good: only a restart helps. words: why. */
+bool ab_dead_letters_failed(struct ab_dead_letters *letters, char *words, size_t room);

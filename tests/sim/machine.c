@@ -252,6 +252,22 @@ uint64_t ab_dead_letters_waiting(const struct ab_dead_letters *letters)
 	return letters->waiting;
 }
 
+uint64_t ab_dead_letters_refused(struct ab_dead_letters *letters, char *words, size_t room)
+{
+	(void)letters;
+	(void)room;
+	words[0] = '\0';
+	return 0;
+}
+
+bool ab_dead_letters_failed(struct ab_dead_letters *letters, char *words, size_t room)
+{
+	(void)letters;
+	(void)words;
+	(void)room;
+	return false;
+}
+
 enum ab_dead_letter_result ab_dead_letters_put(struct ab_dead_letters *letters, const struct ab_dead_letter *one,
 					       const struct ab_dead_letter_owner *owner)
 {
