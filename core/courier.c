@@ -21,6 +21,8 @@ static void *run(void *arg)
 			continue;
 		}
 		pthread_mutex_unlock(&courier->mutex);
+		if (courier->before != NULL)
+			courier->before(courier->before_arg);
 		ab_errand_run(&courier->errand, courier->ops, courier->sink, courier->partition_total);
 		pthread_mutex_lock(&courier->mutex);
 		courier->where = AB_COURIER_BACK;

@@ -1,6 +1,6 @@
 /* core/courier.h — a thread that goes to one sink with the questions that may take long to answer.
  *
- *     control ──ask──▶ courier ──probe, positions, tend──▶ sink
+ *     control ──ask──▶ courier ──host's name, probe, positions, tend──▶ sink
  *        ▲               │
  *        └────take───────┘      control looks once a tick and waits for nobody
  *
@@ -29,6 +29,9 @@ struct ab_courier {
 	pthread_cond_t changed;
 	enum { AB_COURIER_HERE, AB_COURIER_AWAY, AB_COURIER_BACK } where;	/* under the mutex */
 	bool stop, ended;			/* under the mutex */
+	/* Done before each errand, when there is one: set before the first question. */
+	void (*before)(void *arg);
+	void *before_arg;
 	struct ab_errand errand;		/* the thread's while it is away, control's else */
 };
 

@@ -314,6 +314,22 @@ void ab_delivery_sink_drain(struct ab_delivery_sink *owner)
 		owner->lane[l].lane.draining = true;
 }
 
+/* A name may stand for another server by now; one that cannot be looked up keeps its old addresses. */
+void ab_delivery_resolve(void *sink)
+{
+	struct ab_delivery_sink *owner = sink;
+	char error[AB_SINK_ERROR_MAX_BYTES];
+
+	if (!atomic_exchange_explicit(&owner->resolve, false, memory_order_relaxed)) /* [D2] */
+		return;
+	for (int l = 0; l < owner->lane_count; l++) {
+		if (owner->lane[l].conn == NULL || ab_conn_resolve(owner->lane[l].conn, error))
+			continue;
+		ab_log("%s: %s", owner->ops->name, error);
+		return; /* they all have the same */
+	}
+}
+
 void ab_delivery_error(struct ab_delivery_sink *owner, char *to, size_t room)
 {
 	pthread_mutex_lock(&owner->error_mutex);

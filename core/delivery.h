@@ -66,6 +66,9 @@ struct ab_delivery_sink {
 	struct ab_delivery_lane *lane;
 	bool running;			/* its lanes take chunks and send */
 	_Atomic int call;		/* [D1] enum ab_sink_call */
+	/* A connection was lost, so the host's name may stand for another server: set by the sink thread, taken by the courier
+	 * [D2: relaxed, a hint]. */
+	_Atomic bool resolve;
 	char error[AB_SINK_ERROR_MAX_BYTES];	/* the last one; under error_mutex */
 	pthread_mutex_t error_mutex;
 	ab_count errors;
@@ -118,6 +121,9 @@ void ab_delivery_resume(struct ab_delivery *delivery);
 void ab_delivery_sink_reset(struct ab_delivery_sink *owner);
 void ab_delivery_sink_run(struct ab_delivery_sink *owner, bool running);
 void ab_delivery_sink_drain(struct ab_delivery_sink *owner);
+
+/* The courier's. Looks the host's name up again when a connection was lost since; blocking. */
+void ab_delivery_resolve(void *sink);
 
 /* Any thread. */
 void ab_delivery_error(struct ab_delivery_sink *owner, char *to, size_t room);

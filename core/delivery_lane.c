@@ -115,18 +115,24 @@ static void call_control(struct ab_delivery_lane *lane, enum ab_sink_call call)
 static void refuse_greeting(struct ab_delivery_lane *lane)
 {
 	lane->greeting = false;
+	atomic_store_explicit(&lane->owner->resolve, true, memory_order_relaxed); /* [D2] */
 	ab_conn_close(lane->conn, AB_CONN_RECONNECT);
 	lane->owner->ops->lost(lane->sink_lane, NULL, false);
+}
+
+static void leave(struct ab_delivery_lane *lane, int64_t now_ns, bool in_doubt)
+{
+	lane->greeting = false;
+	lane->greeted = false;
+	lane->owner->ops->lost(lane->sink_lane, in_doubt ? lane->lane.sending : NULL, in_doubt);
+	ab_lane_lost(&lane->lane, now_ns);
 }
 
 static void cut(struct ab_delivery_lane *lane, int64_t now_ns)
 {
 	bool in_flight = lane->lane.state == AB_LANE_IN_FLIGHT;
 
-	lane->greeting = false;
-	lane->greeted = false;
-	lane->owner->ops->lost(lane->sink_lane, in_flight ? lane->lane.sending : NULL, in_flight);
-	ab_lane_lost(&lane->lane, now_ns);
+	leave(lane, now_ns, in_flight);
 	if (in_flight)
 		ab_count_add(&lane->counts.ambiguous, 1);
 }
@@ -155,6 +161,12 @@ static void answered(struct ab_delivery_lane *lane, enum ab_reply_result result,
 		ab_conn_done(lane->conn);
 		ab_count_add(&lane->counts.outages, 1);
 		ab_lane_outage(&lane->lane, now_ns);
+		return;
+	case AB_REPLY_RECONNECT:
+		ab_count_add(&lane->counts.outages, 1);
+		ab_conn_close(lane->conn, AB_CONN_RECONNECT);
+		atomic_store_explicit(&lane->owner->resolve, true, memory_order_relaxed); /* [D2] */
+		leave(lane, now_ns, false);
 		return;
 	case AB_REPLY_AMBIGUOUS:
 		ab_conn_close(lane->conn, AB_CONN_RECONNECT);
@@ -236,6 +248,7 @@ static void on_down(void *arg, bool in_flight, const char *reason)
 	snprintf(text, sizeof text, "connection %d: %s", lane->index, reason);
 	ab_delivery_set_error(lane->owner, text);
 	ab_count_add(&lane->counts.failures, 1);
+	atomic_store_explicit(&lane->owner->resolve, true, memory_order_relaxed); /* [D2] */
 	cut(lane, ab_loop_now_ns(lane->delivery->loop));
 	publish(lane);
 }

@@ -28,6 +28,8 @@ static bool create_sinks(struct ab_engine *engine)
 		memset(sink->known.position, 0xff, sizeof sink->known.position);
 		ab_delivery_sink_create(&sink->delivery, s, sink->ops, sink->sink, engine->config);
 		ab_courier_start(&sink->courier, sink->ops, sink->sink, engine->partition_total);
+		sink->courier.before = ab_delivery_resolve;
+		sink->courier.before_arg = &sink->delivery;
 		engine->sink_count++;
 	}
 	return true;
@@ -110,21 +112,21 @@ void ab_engine_destroy(struct ab_engine *engine)
 		if (engine->sink[s].own != NULL)
 			ab_source_close(engine->sink[s].own);
 	}
+	for (int s = 0; s < engine->sink_count; s++)
+		left |= !ab_courier_stop(&engine->sink[s].courier);
+	if (left)
+		return; /* a courier waits for a silent sink until the program ends: what it uses stays */
 	for (int d = 0; d < engine->delivery_count; d++)
 		ab_delivery_destroy(&engine->delivery[d]);
 	for (int w = 0; w < engine->worker_count; w++)
 		ab_worker_destroy(&engine->worker[w]);
 	for (int s = 0; s < engine->sink_count; s++) {
 		ab_delivery_sink_destroy(&engine->sink[s].delivery);
-		if (ab_courier_stop(&engine->sink[s].courier))
-			engine->sink[s].ops->destroy(engine->sink[s].sink);
-		else
-			left = true;
+		engine->sink[s].ops->destroy(engine->sink[s].sink);
 	}
 	free(engine->said);
 	free(engine->saying);
 	free(engine->delivery);
 	free(engine->worker);
-	if (!left) /* else a courier waits for a silent sink until the program ends */
-		free(engine->sink);
+	free(engine->sink);
 }

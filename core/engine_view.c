@@ -326,6 +326,20 @@ static void sinks_metrics(struct ab_text_out *out, struct ab_engine *engine)
 			    engine->sink[s].reader > 0 ? 1 : engine->sink[s].reader);
 }
 
+/* Each sink has gauges of its own names, so that no name comes twice. */
+static void gauges_metrics(struct ab_text_out *out, const struct ab_engine *engine)
+{
+	for (int s = 0; s < engine->sink_count; s++) {
+		struct ab_sink_gauge gauge[AB_SINK_GAUGES_MAX];
+		const struct ab_engine_sink *sink = &engine->sink[s];
+		int count = sink->ops->gauges != NULL ? sink->ops->gauges(sink->sink, gauge) : 0;
+		for (int i = 0; i < count; i++) {
+			help(out, gauge[i].name, "gauge", gauge[i].help);
+			ab_text_add(out, "anabranch_%s %" PRId64 "\n", gauge[i].name, gauge[i].value);
+		}
+	}
+}
+
 static void histogram(struct ab_text_out *out, struct ab_engine *engine, const char *name, size_t at)
 {
 	for (int s = 0; s < engine->sink_count; s++) {
@@ -367,6 +381,7 @@ char *ab_engine_view_metrics(void *arg, size_t *len, int *http_status)
 		partitions_metrics(&out, engine);
 	sinks_metrics(&out, engine);
 	ledgers(&out, engine);
+	gauges_metrics(&out, engine);
 	help(&out, "freshness_seconds", "histogram", "From a row's commit in PostgreSQL to acknowledged by the sink.");
 	histogram(&out, engine, "freshness_seconds", offsetof(struct ab_lane_counts, freshness));
 	help(&out, "sink_request_duration_seconds", "histogram", "From a request sent to its answer.");

@@ -35,6 +35,8 @@ enum ab_reply_result {
 	AB_REPLY_AGAIN,		/* call request() again at once for the same batch: a second step */
 	AB_REPLY_OUTAGE,	/* the sink as a whole refuses (busy, read-only, blocked, 5xx): all sent items stay
 				 * pending, back off, send again; error says what */
+	AB_REPLY_RECONNECT,	/* the same, and this connection will go on refusing (a master that became a replica): close
+				 * it, and connect to whoever has the name now */
 	AB_REPLY_AMBIGUOUS,	/* protocol broken or cut: close the connection, tell the sink by lost(), send again */
 	AB_REPLY_REWIND,	/* the sink's stored position is behind ours: control must re-read from there */
 	AB_REPLY_FATAL,		/* cannot go on (authentication, wrong key type, missing position): stop this sink, loudly */
@@ -71,6 +73,13 @@ enum ab_sink_status {
 	AB_SINK_MISSING,	/* reachable, but what init creates (positions, table, template) is not there */
 	AB_SINK_REFUSED,	/* reachable, and it will not work like this: error says what to change */
 };
+
+/* What else a sink knows of itself, for /metrics. */
+struct ab_sink_gauge {
+	const char *name, *help;	/* without the anabranch_ before it */
+	int64_t value;
+};
+#define AB_SINK_GAUGES_MAX 4
 
 struct ab_sink_positions {
 	int lanes;
@@ -113,10 +122,12 @@ struct ab_sink_ops {
 	/* Positions of a sink that stores them; others return AB_SINK_OK and leave all at -1. Called before lanes start;
 	 * a sink that must look up what a crash left behind (BigQuery) does so here, given the committed positions. */
 	enum ab_sink_status (*positions)(struct ab_sink *sink, int partitions, struct ab_sink_positions *io, char *error);
-	/* Both may be NULL. What is unwise about this sink but no reason to refuse it, one a line, "" when nothing; asked
+	/* These may be NULL. What is unwise about this sink but no reason to refuse it, one a line, "" when nothing; asked
 	 * once, when it is met. And what has to be done about once a second, whether records come or not. */
 	void (*warnings)(struct ab_sink *sink, char *out, size_t size);
 	enum ab_sink_status (*tend)(struct ab_sink *sink, char *error);
+	/* Any thread. Returns how many. */
+	int (*gauges)(const struct ab_sink *sink, struct ab_sink_gauge *out);
 };
 
 extern const struct ab_sink_ops ab_redis_ops;
