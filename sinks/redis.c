@@ -197,5 +197,6 @@ const struct ab_sink_ops ab_redis_ops = {
 	.init = ab_redis_init,
 	.positions = ab_redis_positions,
 	.warnings = ab_redis_warnings,
-	.tend = ab_redis_refresh,
+	.tend = ab_redis_tend,
+	.gauges = ab_redis_gauges,
 };

@@ -23,6 +23,9 @@
 #define AB_REDIS_BOARDS_NS (1 * INT64_C(1000000000))
 #define AB_REDIS_CONTENT_BOARD_NS (2 * INT64_C(1000000000))
 
+/* Whether Redis evicts keys is asked this often. */
+#define AB_REDIS_WATCH_NS (10 * INT64_C(1000000000))
+
 /* Answers: a stored position for each of AB_PARTITIONS_MAX, or ROLE's list of replicas. Larger is broken. */
 #define AB_REDIS_REPLY_MAX_BYTES (32 * 1024)
 
@@ -58,6 +61,9 @@ struct ab_sink {
 	_Atomic uint64_t applied, boarded;
 	/* control's: applied as of the last two looks */
 	uint64_t applied_seen, applied_refreshed;
+	int64_t watched_ns;
+	/* Keys Redis says it has evicted: tend's caller writes, metrics reads [R2: relaxed, as above]. */
+	_Atomic int64_t evicted;
 };
 
 enum ab_redis_phase { AB_REDIS_QUIET, AB_REDIS_HELLO, AB_REDIS_REQUEST };

@@ -39,6 +39,7 @@ static void unwrap(const char **line, size_t *len)
 
 enum ab_reply_result ab_redis_classify(const char *line, size_t len, const char **advice)
 {
+	static const char killed[] = "Script killed by user";
 	static const struct {
 		const char *begin;
 		enum ab_reply_result result;
@@ -47,11 +48,11 @@ enum ab_reply_result ab_redis_classify(const char *line, size_t len, const char 
 		{"NOSCRIPT", AB_REPLY_AGAIN, "the script is sent again"},
 		{"LOADING", AB_REPLY_OUTAGE, "it is reading its data after a start; waiting"},
 		{"BUSY", AB_REPLY_OUTAGE, "somebody's script keeps it busy; waiting"},
-		{"READONLY", AB_REPLY_OUTAGE, "it is a replica: point REDIS_HOST at the master; waiting"},
+		{"READONLY", AB_REPLY_RECONNECT, "it is a replica: point REDIS_HOST at the master; connecting anew"},
 		{"OOM", AB_REPLY_OUTAGE, "it has reached maxmemory: raise it or free memory; waiting"},
 		{"MISCONF", AB_REPLY_OUTAGE, "it cannot save its data: look at its disk; waiting"},
 		{"NOREPLICAS", AB_REPLY_OUTAGE, "too few replicas follow it; waiting"},
-		{"MASTERDOWN", AB_REPLY_OUTAGE, "it is a replica without its master; waiting"},
+		{"MASTERDOWN", AB_REPLY_RECONNECT, "it is a replica without its master; connecting anew"},
 		{"TRYAGAIN", AB_REPLY_OUTAGE, "keys are being moved; waiting"},
 		{"ERR max number of clients", AB_REPLY_OUTAGE, "raise maxclients; waiting"},
 		{"NOAUTH", AB_REPLY_FATAL, "it wants a login: set REDIS_PASSWORD (and REDIS_USER)"},
@@ -68,6 +69,10 @@ enum ab_reply_result ab_redis_classify(const char *line, size_t len, const char 
 	};
 
 	unwrap(&line, &len);
+	if (memmem(line, len, killed, sizeof killed - 1) != NULL) {	/* only possible before its first write */
+		*advice = "somebody ended our script (SCRIPT KILL); it is sent again";
+		return AB_REPLY_OUTAGE;
+	}
 	for (size_t i = 0; i < AB_COUNT(known); i++) {
 		if (begins(line, len, known[i].begin)) {
 			*advice = known[i].advice;
@@ -287,7 +292,7 @@ static enum ab_reply_result judge(struct ab_sink_lane *lane, struct ab_batch *ba
 static enum ab_reply_result finish(struct ab_sink_lane *lane, const struct ab_reply *to)
 {
 	lane->phase = AB_REDIS_QUIET;
-	if (lane->verdict == AB_REPLY_OUTAGE)
+	if (lane->verdict == AB_REPLY_OUTAGE || lane->verdict == AB_REPLY_RECONNECT)
 		to->counts->outages++;
 	return lane->verdict;
 }

@@ -1,6 +1,8 @@
 /* tests/unit/test_redis_admin.c — login, rights, init and positions against a real Redis. */
 #include "tests/unit/redis_fixture.h"
 
+#include "sinks/redis_lane.h"
+
 TestSuite(redis_admin, .init = setup, .fini = teardown, .timeout = 60);
 
 Test(redis_admin, logs_in_as_the_user_it_is_told)
@@ -124,7 +126,35 @@ Test(redis_admin, warns_of_eviction_and_of_missing_persistence)
 	ask("CONFIG SET appendonly no");
 	ab_redis_warnings(t.sink, text, sizeof text);
 	cr_expect_not_null(strstr(text, "allkeys-lru"), "%s", text);
+	cr_expect_not_null(strstr(text, "saves nothing"), "%s", text);
+	ask("CONFIG SET save %s", "900 1");
+	ask("CONFIG SET maxmemory-policy volatile-ttl");
+	ab_redis_warnings(t.sink, text, sizeof text);
+	cr_expect_not_null(strstr(text, "volatile-ttl"), "%s", text);
 	cr_expect_not_null(strstr(text, "appendonly"), "%s", text);
+	cr_expect_null(strstr(text, "saves nothing"), "%s", text);
+}
+
+Test(redis_admin, evicted_keys_are_told_once_and_counted)
+{
+	struct ab_sink_gauge gauge[AB_SINK_GAUGES_MAX];
+	char value[5000];
+
+	memset(value, 'x', sizeof value - 1);
+	value[sizeof value - 1] = '\0';
+	cr_expect_eq(ab_redis_tend(t.sink, t.error), AB_SINK_OK, "%s", t.error);
+	ask("CONFIG SET maxmemory-policy allkeys-lru");
+	for (int i = 0; i < 100; i++)
+		ask("SET key%d %s", i, value);
+	ask("CONFIG SET maxmemory 1mb");
+	ask("SET one more");
+	t.sink->watched_ns = 0;
+	cr_expect_eq(ab_redis_tend(t.sink, t.error), AB_SINK_REFUSED);
+	cr_expect_not_null(strstr(t.error, "evicted"), "%s", t.error);
+	cr_expect_eq(ab_redis_ops.gauges(t.sink, gauge), 1);
+	cr_expect_gt(gauge[0].value, 0);
+	t.sink->watched_ns = 0;
+	cr_expect_eq(ab_redis_tend(t.sink, t.error), AB_SINK_OK, "%s", t.error);
 }
 
 Test(redis_admin, a_redis_that_is_not_there_is_absent)
