@@ -4,6 +4,7 @@
  *     lane:    batch ──▶ POST /_bulk, the records as they lie                      (here)
  *              answer ──▶ an outcome per item                                      (elasticsearch_reply.c)
  *     control: health, template                                                    (elasticsearch_admin.c)
+ *              are template and indexes still there?                               (elasticsearch_tend.c)
  *
  * Repeating is harmless: index and _id are pure functions of the record, and version_type external makes Elasticsearch
  * refuse (409) what is not newer than what it has. Deletes are documents with deleted: true, because Elasticsearch
@@ -158,6 +159,7 @@ static struct ab_sink *create(const struct ab_config *config, char *error)
 
 static void destroy(struct ab_sink *sink)
 {
+	json_decref(sink->indexes);
 	free(sink);
 }
 
@@ -235,4 +237,7 @@ const struct ab_sink_ops ab_elasticsearch_ops = {
     .probe = ab_es_probe,
     .init = ab_es_init,
     .positions = positions,
+    .warnings = ab_es_warnings,
+    .tend = ab_es_tend,
+    .gauges = ab_es_gauges,
 };

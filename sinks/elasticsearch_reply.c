@@ -237,11 +237,12 @@ static enum ab_reply_result refused(struct settling *s)
 	snprintf(type, sizeof type, "%s", text_of(error, "type"));
 	snprintf(reason, sizeof reason, "%s", text_of(error, "reason"));
 	json_decref(root);
-	if (status == 401 || status == 403) {
+	if (status == 401 || status == 403) { /* also said for a while by a cluster whose users are not loaded yet */
 		words(s, "it refuses us", status, type, reason,
 		      "Check ELASTICSEARCH_USER and ELASTICSEARCH_PASSWORD, or ELASTICSEARCH_API_KEY, and what they "
 		      "may do.");
-		return AB_REPLY_FATAL;
+		s->result = AB_REPLY_OUTAGE;
+		return finish(s);
 	}
 	bool halves = status == 413 || status == 400;
 	if (halves && http->sent_count > 1) {

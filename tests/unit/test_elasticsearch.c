@@ -398,13 +398,15 @@ Test(elasticsearch, a_page_with_status_200_settles_nothing)
 	cr_expect_eq(batch.item[0].outcome, AB_OUTCOME_PENDING);
 }
 
-Test(elasticsearch, wrong_credentials_stop_the_sink_and_name_the_keys)
+Test(elasticsearch, wrong_credentials_are_an_outage_and_name_the_keys)
 {
 	send_items(1);
 	cr_expect_eq(answer("401 Unauthorized", "{\"error\":{\"type\":\"security_exception\",\"reason\":\"missing "
 						"authentication credentials\"},\"status\":401}"),
-		     AB_REPLY_FATAL);
+		     AB_REPLY_OUTAGE);
 	cr_expect_not_null(strstr(error, "ELASTICSEARCH_API_KEY"));
+	cr_expect_eq(batch.item[0].outcome, AB_OUTCOME_PENDING);
+	cr_expect_eq(rejected_count, 0);
 }
 
 Test(elasticsearch, a_request_that_is_too_large_goes_in_halves)
