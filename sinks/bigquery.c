@@ -4,6 +4,7 @@
  *     lane:    batch ──▶ [jobs.query: which are there?] ──▶ insertAll              (here, bigquery_lookup.c)
  *              answer ──▶ an outcome per row                                       (bigquery_reply.c)
  *     control: table, columns, view; what a crash left behind                      (bigquery_admin.c)
+ *              is the table still there? what is in it twice?                      (bigquery_tend.c)
  *
  *                      ┌───────────── ambiguous: cut, time-out, 5xx ◀──┐
  *     a batch begins   ▼                                               │
@@ -126,6 +127,7 @@ static struct ab_sink *create(const struct ab_config *config, char *error)
 	snprintf(sink->table, sizeof sink->table, "%s", config->bigquery_table);
 	snprintf(sink->topic, sizeof sink->topic, "%s", config->events_topic);
 	sink->read_timeout_ms = config->bigquery_read_timeout_ms;
+	sink->doubts_counted = UINT64_MAX; /* what is there at start is counted too */
 	write_row_head(sink);
 	snprintf(path, sizeof path, "/bigquery/v2/projects/%s/datasets/%s/tables/%s/insertAll?prettyPrint=false",
 		 sink->project, sink->dataset, sink->table);
@@ -288,6 +290,9 @@ void ab_bq_doubt(struct ab_sink_lane *lane)
 	lane->look_from = 0;
 	memset(lane->present, 0, sizeof lane->present);
 	memset(lane->absent, 0, sizeof lane->absent);
+	/* All lanes of a sink run on one thread. [B2] */
+	uint64_t doubts = atomic_load_explicit(&lane->sink->doubts, memory_order_relaxed);
+	atomic_store_explicit(&lane->sink->doubts, doubts + 1, memory_order_relaxed);
 }
 
 static void lost(struct ab_sink_lane *lane, struct ab_batch *batch, bool in_flight)
@@ -317,4 +322,6 @@ const struct ab_sink_ops ab_bigquery_ops = {
     .probe = ab_bq_probe,
     .init = ab_bq_init,
     .positions = ab_bq_positions,
+    .tend = ab_bq_tend,
+    .gauges = ab_bq_gauges,
 };

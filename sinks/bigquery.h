@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <jansson.h>
 #include <stdatomic.h>
 
 #include "sinks/http_admin.h"
@@ -35,6 +36,16 @@
 /* A request whose connection was cut may still be at work in the server: looked up once at once, and once after this. */
 #define AB_BQ_LATE_MS 2000
 
+/* A quota comes back in minutes to hours, a rate within seconds: the lane's own backoff is for the latter. */
+#define AB_BQ_QUOTA_WAIT_MS 30000
+
+/* Rows that are there twice are counted so long after the last doubt, and not more often than the other: the service
+ * bills the whole of four columns for it. */
+#define AB_BQ_COUNT_AFTER_NS (10 * INT64_C(1000000000))
+#define AB_BQ_COUNT_EVERY_NS (600 * INT64_C(1000000000))
+/* The table is looked at this often: whether it is still there, and still the same. */
+#define AB_BQ_TABLE_EVERY_NS (5 * INT64_C(1000000000))
+
 #define AB_BQ_NAME_MAX_BYTES  512
 #define AB_BQ_QUERY_MAX_BYTES (2048 + AB_PARTITIONS_MAX * 96)
 
@@ -51,6 +62,14 @@ struct ab_sink {
 	 * (release); a lane reads epoch (acquire), then bound. */
 	_Atomic int64_t bound[AB_PARTITIONS_MAX];
 	_Atomic uint32_t epoch;
+	/* [B2] Doubts so far: the sink thread writes, control reads. What control found: it writes, metrics reads. Relaxed:
+	 * the numbers stand for themselves. */
+	_Atomic uint64_t doubts;
+	_Atomic int64_t rows_twice, tables_lost;
+	/* control's */
+	uint64_t doubts_seen, doubts_counted;
+	int64_t doubt_ns, count_ns, table_ns;
+	char created[32];		/* the table's creationTime; "": not known */
 };
 
 enum ab_bq_phase { AB_BQ_QUIET, AB_BQ_INSERT, AB_BQ_LOOKUP };
@@ -110,4 +129,10 @@ enum ab_reply_result ab_bq_reply(struct ab_sink_lane *lane, struct ab_batch *bat
 enum ab_sink_status ab_bq_probe(struct ab_sink *sink, char *error);
 enum ab_sink_status ab_bq_init(struct ab_sink *sink, const struct ab_sink_positions *first, int partitions,
 			       const char *run_id, char *note, char *error);
+/* Runs a query. *root gets the answer; the caller frees it. */
+enum ab_sink_status ab_bq_query(struct ab_sink *sink, const char *what, const char *sql, json_t **root, char *error);
+/* MISSING: it is not there. *root gets its description. */
+enum ab_sink_status ab_bq_table(struct ab_sink *sink, json_t **root, char *error);
+enum ab_sink_status ab_bq_tend(struct ab_sink *sink, char *error);
+int ab_bq_gauges(const struct ab_sink *sink, struct ab_sink_gauge *out);
 enum ab_sink_status ab_bq_positions(struct ab_sink *sink, int partitions, struct ab_sink_positions *io, char *error);

@@ -104,7 +104,7 @@ static enum there look_for(struct ab_sink *sink, const char *what, const char *p
 }
 
 /* Runs a query. An error that comes with status 200 is REFUSED, as BigQuery's own 400 is. */
-static enum ab_sink_status query(struct ab_sink *sink, const char *what, const char *sql, json_t **root, char *error)
+enum ab_sink_status ab_bq_query(struct ab_sink *sink, const char *what, const char *sql, json_t **root, char *error)
 {
 	char path[PATH_MAX_BYTES];
 	json_t *answer = NULL;
@@ -131,18 +131,23 @@ static enum ab_sink_status query(struct ab_sink *sink, const char *what, const c
 	return status;
 }
 
-enum ab_sink_status ab_bq_probe(struct ab_sink *sink, char *error)
+enum ab_sink_status ab_bq_table(struct ab_sink *sink, json_t **root, char *error)
 {
 	char path[PATH_MAX_BYTES];
 	enum ab_sink_status status;
 
 	write_path(path, sink, sink->table, "");
-	if (look_for(sink, "table", path, NULL, &status, error) != IS_NOT_THERE)
+	if (look_for(sink, "table", path, root, &status, error) != IS_NOT_THERE)
 		return status;
 	snprintf(error, AB_SINK_ERROR_MAX_BYTES,
 		 "bigquery: the table %.100s.%.100s.%.100s is missing. Run `anabranch init`", sink->project,
 		 sink->dataset, sink->table);
 	return AB_SINK_MISSING;
+}
+
+enum ab_sink_status ab_bq_probe(struct ab_sink *sink, char *error)
+{
+	return ab_bq_table(sink, NULL, error);
 }
 
 /* --- positions ------------------------------------------------------------------------------------------------------ */
@@ -173,7 +178,7 @@ enum ab_sink_status ab_bq_positions(struct ab_sink *sink, int partitions, struct
 		 "SELECT kafka_partition, MAX(kafka_offset) AS newest FROM `%s.%s.%s` WHERE kafka_topic = '%s' "
 		 "GROUP BY kafka_partition",
 		 sink->project, sink->dataset, sink->table, sink->topic);
-	enum ab_sink_status status = query(sink, "newest offsets", sql, &root, error);
+	enum ab_sink_status status = ab_bq_query(sink, "newest offsets", sql, &root, error);
 	if (status == AB_SINK_REFUSED) {
 		size_t len = strlen(error);
 		snprintf(error + len, AB_SINK_ERROR_MAX_BYTES - len,
@@ -273,7 +278,7 @@ static enum ab_sink_status add_columns(struct ab_sink *sink, const json_t *table
 		}
 		snprintf(sql, sizeof sql, "ALTER TABLE `%s.%s.%s` ADD COLUMN IF NOT EXISTS %s %s", sink->project,
 			 sink->dataset, sink->table, column->name, column->sql_type);
-		status = query(sink, "adding a column", sql, NULL, error);
+		status = ab_bq_query(sink, "adding a column", sql, NULL, error);
 		json_array_append_new(fields, field(column));
 		(*added)++;
 	}
@@ -324,7 +329,7 @@ static enum ab_sink_status check_columns(struct ab_sink *sink, char *error)
 
 	write_column_list(list, sizeof list);
 	snprintf(sql, sizeof sql, "SELECT %s FROM `%s.%s.%s` LIMIT 0", list, sink->project, sink->dataset, sink->table);
-	return query(sink, "looking at the columns", sql, NULL, error);
+	return ab_bq_query(sink, "looking at the columns", sql, NULL, error);
 }
 
 enum ab_sink_status ab_bq_init(struct ab_sink *sink, const struct ab_sink_positions *first, int partitions,

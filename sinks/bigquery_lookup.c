@@ -78,7 +78,7 @@ struct iovec ab_bq_lookup_write(struct ab_sink_lane *lane, const struct ab_batch
 	add(to, &len,
 	    ") GROUP BY kafka_partition, kafka_offset, id, version\",\"useLegacySql\":false,\"useQueryCache\":false,"
 	    "\"timeoutMs\":%" PRId64 ",\"maxResults\":%d}",
-	    sink->read_timeout_ms, AB_BQ_LOOKUP_ROWS_MAX);
+	    sink->read_timeout_ms * 4 / 5, AB_BQ_LOOKUP_ROWS_MAX); /* it must answer before we stop waiting */
 	return (struct iovec){to, len};
 }
 

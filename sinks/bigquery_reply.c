@@ -4,7 +4,8 @@
  *     200, insertErrors           invalid: rejected; stopped: sent again at once, without the invalid; others: later.
  *                                 A row not named is in
  *     400, 413                    none is in: halves, down to the row at fault
- *     401, 403 accessDenied       stop: credentials. Other 403, 404, 429: none is in; wait
+ *     401, 403 accessDenied       stop: credentials
+ *     403 quotaExceeded           none is in; wait long. Other 403, 404, 429: none is in; wait
  *     500                         may be in: look up; after three, halves (emulators answer so to a value of wrong type)
  *     502, 503, 504, …            may be in: wait, look up
  */
@@ -246,6 +247,19 @@ static enum ab_reply_result failed(struct settling *s)
 	return result;
 }
 
+/* None is in. */
+static enum ab_reply_result limited(struct settling *s)
+{
+	bool quota = strcmp(s->reason, "quotaExceeded") == 0;
+
+	words(s, quota ? "a quota is used up" : "a rate is exceeded",
+	      quota ? "It is asked again in half a minute. Look at the project's quotas if this lasts." : "");
+	enum ab_reply_result result = outage(s);
+	if (quota && s->batch->retry_after_ms == 0)
+		s->batch->retry_after_ms = AB_BQ_QUOTA_WAIT_MS;
+	return result;
+}
+
 static enum ab_reply_result refused(struct settling *s)
 {
 	switch (s->lane->http.reply.status) {
@@ -261,8 +275,7 @@ static enum ab_reply_result refused(struct settling *s)
 			      "Grant bigquery.tables.updateData on the table, and look at the project's billing.");
 			return AB_REPLY_FATAL;
 		}
-		words(s, "a limit is reached", "Look at the project's quotas if this lasts.");
-		return outage(s);
+		return limited(s);
 	case 404:
 		words(s, "the table is not there",
 		      "Run `anabranch init`; a table just made takes minutes to take rows.");

@@ -245,6 +245,22 @@ Test(bigquery, a_page_with_status_200_settles_nothing)
 	cr_expect_eq(batch.item[0].outcome, AB_OUTCOME_PENDING);
 }
 
+Test(bigquery, a_rate_is_waited_for_briefly_and_a_quota_for_long)
+{
+	send_items(3);
+	cr_expect_eq(
+	    answer("403 Forbidden", "{\"error\":{\"message\":\"m\",\"errors\":[{\"reason\":\"rateLimitExceeded\"}]}}"),
+	    AB_REPLY_OUTAGE);
+	cr_expect_eq(batch.retry_after_ms, 0, "the lane's own backoff, from 100 ms on");
+	cr_assert_not(next_request(), "none was stored, so none is looked up");
+	cr_expect_eq(
+	    answer("403 Forbidden", "{\"error\":{\"message\":\"m\",\"errors\":[{\"reason\":\"quotaExceeded\"}]}}"),
+	    AB_REPLY_OUTAGE);
+	cr_expect_eq(batch.retry_after_ms, AB_BQ_QUOTA_WAIT_MS);
+	cr_expect_not_null(strstr(error, "quota"));
+	cr_expect_eq(rejected_count, 0);
+}
+
 Test(bigquery, a_reached_quota_waits_and_a_missing_permission_stops)
 {
 	send_items(1);
