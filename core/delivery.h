@@ -24,7 +24,7 @@
 struct ab_worker;
 struct ab_delivery;
 
-/* What a sink needs of control. Written by the sink thread, read by control [D1]. */
+/* What a sink needs of control. Written by the sink thread, and by control when the breaker opens; read by control [D1]. */
 enum ab_sink_call {
 	AB_CALL_NONE,
 	AB_CALL_REWIND,		/* its stored position is behind: read again from there */

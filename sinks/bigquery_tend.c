@@ -1,10 +1,10 @@
-/* sinks/bigquery_tend.c — what control looks at while the sink runs: is the table still there and the same, and how many
+/* sinks/bigquery_tend.c — what is looked at while the sink runs: is the table still there and the same, and how many
  * rows are in it twice?
  *
  * Both are questions about what was acknowledged before: nothing here changes how rows are delivered. A table that is
  * gone takes its rows with it; it is made again so that what comes is kept, and the loss is told.
  *
- * Threads: control, but for the gauges. Memory: jansson and libcurl allocate; nothing is on the way of an event.
+ * Threads: the courier, but for the gauges. Memory: jansson and libcurl allocate; nothing is on the way of an event.
  */
 #include <inttypes.h>
 #include <string.h>

@@ -1,10 +1,10 @@
-/* sinks/elasticsearch_tend.c — what control looks at while the sink runs: are the template and the indexes still there?
+/* sinks/elasticsearch_tend.c — what is looked at while the sink runs: are the template and the indexes still there?
  *
  * An index that is deleted takes acknowledged documents with it. The next document for its day makes it again, from the
  * template; that works by itself, so nobody would notice without a look. A template that is gone is put back at once,
  * since an index made without it has guessed mappings.
  *
- * Threads: control, but for the gauges. Memory: jansson and libcurl allocate; nothing is on the way of an event.
+ * Threads: the courier, but for the gauges. Memory: jansson and libcurl allocate; nothing is on the way of an event.
  */
 #include <string.h>
 

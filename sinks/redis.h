@@ -14,6 +14,6 @@ void ab_redis_warnings(struct ab_sink *sink, char *out, size_t size);
  * have been too soon after the one before. To be called about once a second; does nothing unless it is needed. */
 enum ab_sink_status ab_redis_refresh(struct ab_sink *sink, char *error);
 
-/* The same, and looks now and then whether Redis has evicted keys. REFUSED: words about it are in error. */
+/* The same, and looks now and then whether Redis has evicted keys. Words about it are in error. */
 enum ab_sink_status ab_redis_tend(struct ab_sink *sink, char *error);
 int ab_redis_gauges(const struct ab_sink *sink, struct ab_sink_gauge *out);

@@ -123,7 +123,8 @@ struct ab_sink_ops {
 	 * a sink that must look up what a crash left behind (BigQuery) does so here, given the committed positions. */
 	enum ab_sink_status (*positions)(struct ab_sink *sink, int partitions, struct ab_sink_positions *io, char *error);
 	/* These may be NULL. What is unwise about this sink but no reason to refuse it, one a line, "" when nothing; asked
-	 * once, when it is met. And what has to be done about once a second, whether records come or not. */
+	 * once, when it is met. And what has to be done about once a second, whether records come or not; words in
+	 * error are logged, whatever it returns. */
 	void (*warnings)(struct ab_sink *sink, char *out, size_t size);
 	enum ab_sink_status (*tend)(struct ab_sink *sink, char *error);
 	/* Any thread. Returns how many. */

@@ -42,6 +42,7 @@ class Stub:
         return engine
 
     def close(self) -> None:
+        self.lab.bigquery = self.lab.services.bigquery(self.lab.name)  # the laboratory drops its table there
         self.process.kill()
         self.process.wait()
 

@@ -14,18 +14,18 @@ def test_documents_refused_one_by_one_end_in_their_newest_version(lab: Lab) -> N
     """A refused document comes later than newer versions of itself that were not: it must not overtake them."""
     proxy = BulkProxy(int(lab.services.environment["ELASTICSEARCH_PORT"]))
     lab.closers.append(proxy.close)
-    proxy.items, proxy.requests = 0.3, 0.2
-    engine = lab.engine(SINKS="elasticsearch", ELASTICSEARCH_PORT=proxy.port, ELASTICSEARCH_BATCH_SIZE=300)
+    proxy.items, proxy.requests = 0.2, 0.2
+    engine = lab.engine(SINKS="elasticsearch", ELASTICSEARCH_PORT=proxy.port, ELASTICSEARCH_BATCH_SIZE=100)
     engine.init()
     engine.start()
-    # Twenty versions of each of a hundred rows, close together: many of one request.
+    # Ten versions of each of fifty rows, close together: many of one request.
     lab.produce(*[
-        lab.flat(row, op="c" if version == 0 else "d" if version == 19 and row % 3 == 0 else "u", duration_ms=version)
-        for version in range(20) for row in range(100)
+        lab.flat(row, op="c" if version == 0 else "d" if version == 9 and row % 3 == 0 else "u", duration_ms=version)
+        for version in range(10) for row in range(50)
     ])
     lab.assert_equal(engine, SINKS)
     found = engine.metrics()
-    assert proxy.refused_items > 100 and proxy.refused_requests > 0
+    assert proxy.refused_items > 50 and proxy.refused_requests > 0
     assert found.sum("duplicates_total", sink="elasticsearch") > 0, "no older version ever came late"
     assert list(lab.services.kafka.dead_letters(lab.dead_letter_topic)) == []
     print(f"\n{proxy.refused_items} documents and {proxy.refused_requests} requests refused")
