@@ -44,6 +44,8 @@ static void stop(struct ab_engine *engine, struct ab_engine_sink *sink)
 
 void ab_engine_tend_breakers(struct ab_engine *engine, int64_t now_ns)
 {
+	bool opens = false;
+
 	for (int s = 0; s < engine->sink_count && engine->assigned; s++) {
 		struct ab_engine_sink *sink = &engine->sink[s];
 		if (sink->state != AB_STATE_RUNNING)
@@ -52,7 +54,12 @@ void ab_engine_tend_breakers(struct ab_engine *engine, int64_t now_ns)
 		pthread_mutex_lock(&engine->mutex);
 		enum ab_breaker_result result = ab_breaker_look(&sink->breaker, &counts, now_ns);
 		pthread_mutex_unlock(&engine->mutex);
-		if (result != AB_BREAKER_CLOSED)
-			stop(engine, sink);
+		if (result == AB_BREAKER_CLOSED)
+			continue;
+		stop(engine, sink);
+		opens = true;
 	}
+	/* With this look a sink stops; until it has, its workers reject no more. */
+	for (int w = 0; w < engine->worker_count && !opens; w++)
+		ab_worker_allow_letters(&engine->worker[w]);
 }

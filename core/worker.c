@@ -21,6 +21,7 @@ void ab_worker_create(struct ab_worker *worker, int index, const struct ab_confi
 	worker->config = config;
 	worker->cache = cache;
 	worker->letters = letters;
+	ab_worker_allow_letters(worker);
 	ab_park_create(&worker->park);
 	ab_pause_create(&worker->pause);
 	worker->sink = ab_take_lines(AB_SINKS_MAX * sizeof worker->sink[0]);
@@ -55,6 +56,12 @@ size_t ab_worker_bytes(const struct ab_config *config)
 	       AB_READERS_MAX * sizeof(struct ab_worker_reader) +
 	       AB_DECODE_BATCH * (sizeof(struct ab_event) + sizeof(struct ab_reason)) +
 	       ab_decoder_bytes((size_t)config->record_max_bytes);
+}
+
+void ab_worker_allow_letters(struct ab_worker *worker)
+{
+	atomic_store_explicit(&worker->letters_allowed, ab_count_get(&worker->letters_sent) + AB_LETTERS_BETWEEN_LOOKS,
+			      memory_order_relaxed); /* [W6] */
 }
 
 void ab_worker_wake(void *worker)

@@ -45,6 +45,10 @@ enum ab_ledger {
 	AB_LEDGER_COUNT,
 };
 
+/* Letters of one worker between two looks of control at the breakers, which are 50 ms apart: far above what one poisoned
+ * record in a hundred makes, far below what a worker can reject meanwhile. */
+#define AB_LETTERS_BETWEEN_LOOKS 1000
+
 /* A sink as a worker sees it. */
 struct ab_worker_sink {
 	const struct ab_sink_ops *ops;
@@ -123,6 +127,10 @@ struct ab_worker {
 
 	uint32_t turn;				/* counts the shared reader's steps, for the private ones' share */
 	uint64_t dead_sent;			/* this worker's dead letters, ever */
+	/* The same for control, and how many there may be before it looks at the breakers again: so a stream of poison cannot
+	 * run ahead of it, however late it is. Worker writes the one, control the other [W6: relaxed, a bound and no order]. */
+	ab_count letters_sent;
+	_Atomic uint64_t letters_allowed;
 	uint64_t dead_given_up;			/* of those, never put, because control wants it to stand still */
 	_Atomic uint64_t dead_acked;		/* [N2] */
 
@@ -149,6 +157,9 @@ void ab_worker_stop(struct ab_worker *worker);
 
 void ab_worker_pause(struct ab_worker *worker);
 void ab_worker_resume(struct ab_worker *worker);
+
+/* Control has looked at what was rejected: so many letters more. Any time. */
+void ab_worker_allow_letters(struct ab_worker *worker);
 
 /* Standing still. Gives reader r the source and the offsets (of this worker's partitions; -1: not read). */
 void ab_worker_set_reader(struct ab_worker *worker, int r, struct ab_source *source, const char *name,

@@ -250,6 +250,7 @@ static void send_letter(struct ab_worker *worker, const char *sink, const struct
 	const struct ab_dead_letter_owner owner = {&worker->dead_acked, ab_worker_wake, worker};
 
 	worker->dead_sent++;
+	ab_count_add(&worker->letters_sent, 1); /* [W6] */
 	/* LETTERS_WAITING_MAX was looked at before, so FULL means that the sinks' letters took the room, or that Kafka takes
 	 * none at all. Control must not wait for that: a letter given up keeps everything from being sealed until leave. */
 	while (ab_dead_letters_put(worker->letters, &letter, &owner) == AB_DEAD_LETTER_FULL) {
@@ -492,8 +493,9 @@ enum ab_step ab_worker_step(struct ab_worker *worker, int r, int64_t now_ns)
 
 	if (atomic_load_explicit(&reader->trouble, memory_order_relaxed) != AB_TROUBLE_NONE)
 		return AB_STEP_BLOCKED;
-	if (ab_dead_letters_waiting(worker->letters) >= LETTERS_WAITING_MAX)
-		return AB_STEP_BLOCKED;
+	if (ab_dead_letters_waiting(worker->letters) >= LETTERS_WAITING_MAX ||
+	    ab_count_get(&worker->letters_sent) >= atomic_load_explicit(&worker->letters_allowed, memory_order_relaxed))
+		return AB_STEP_BLOCKED; /* [W6] */
 	if (still_blocked(worker, reader))
 		return AB_STEP_BLOCKED;
 	if (reader->at == reader->count) {

@@ -25,8 +25,9 @@ def test_one_in_a_thousand_flows_and_each_sink_has_its_own_letters(lab: Lab) -> 
     lab.produce(*values)  # type: ignore[arg-type]
     lab.assert_equal(engine)
     assert engine.metrics().sum("breaker_open") == 0
-    letters = [letter[0] for letter in lab.services.kafka.dead_letters(lab.dead_letter_topic)]
-    assert sorted(letters) == ["all"] * 6 + ["elasticsearch"] * 6
+    # A sink that reads for itself for a while may repeat letters; a letter's key tells.
+    letters = {letter[:4] for letter in lab.services.kafka.dead_letters(lab.dead_letter_topic)}
+    assert sorted(letter[0] for letter in letters) == ["all"] * 6 + ["elasticsearch"] * 6
 
 
 def test_a_sink_that_refuses_everything_stops_alone_and_goes_on_after_a_restart(lab: Lab) -> None:

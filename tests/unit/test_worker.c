@@ -177,3 +177,17 @@ Test(worker, leaves_a_sink_room_for_the_longest_content_type)
 	cr_expect(too_tight == 0, "%d of %d", too_tight, encoded);
 	ab_cache_destroy(cache);
 }
+
+Test(worker, rejects_no_more_than_control_has_looked_at)
+{
+	begin();
+	given[0] = (struct ab_source_record){.kind = AB_RECORD_DATA, .offset = 10};
+	given_count = 1;
+	ab_count_add(&worker.letters_sent, AB_LETTERS_BETWEEN_LOOKS);
+	cr_expect_eq(ab_worker_step(&worker, 0, 0), AB_STEP_BLOCKED);
+	cr_expect_eq(given_count, 1, "it reads on");
+	ab_worker_allow_letters(&worker);
+	ab_worker_step(&worker, 0, 0);
+	cr_expect_eq(given_count, 0);
+	end();
+}
