@@ -43,18 +43,17 @@ static bool assign(struct ab_engine *engine, struct ab_source *source, const int
 	return true;
 }
 
-/* Somebody has to read with the group's member; and a worker that gave a letter up must read again from below it. */
+/* Somebody has to read with the group's member, and when nobody runs nobody must: it would go on, and send what it cannot
+ * read to the dead letters. And a worker that gave a letter up must read again from below it. */
 static void plan_anew_if_need_be(struct ab_engine *engine)
 {
-	bool runs = false, shared = false, gave_up = false;
+	bool shared = false, gave_up = false;
 
-	for (int s = 0; s < engine->sink_count; s++) {
-		runs |= engine->sink[s].state == AB_STATE_RUNNING;
+	for (int s = 0; s < engine->sink_count; s++)
 		shared |= engine->sink[s].state == AB_STATE_RUNNING && engine->sink[s].reader == 0;
-	}
 	for (int w = 0; w < engine->worker_count; w++)
 		gave_up |= engine->worker[w].dead_given_up > 0;
-	if ((runs && !shared) || gave_up)
+	if (!shared || gave_up)
 		ab_engine_replan(engine);
 }
 

@@ -64,7 +64,7 @@ def test_every_documented_refusal_and_loss_ends_with_each_row_once(lab: Lab, stu
     records = len(lab.records())
     engine = stub.engine()
     faults = ["lost", "rate", "backend", "rows", "busy", "cut", "internal", "backend before", "lost"]
-    stub.set(dedup_seconds=0, every=4, insert=faults * 2, query=["incomplete", "errors", "backend", "cut"])
+    stub.set(dedup_seconds=0, every=2, insert=faults * 2, query=["incomplete", "errors", "backend", "cut"])
     engine.start()
     report = lab.assert_equal(engine, SINKS)
     counts = stub.counts()
