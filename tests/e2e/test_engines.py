@@ -11,7 +11,7 @@ from lab import Lab
 from services import until
 
 BACKLOG = 20_000
-MORE = 20_000
+MORE = 10_000
 # Each filling has rows of its own.
 IDS = itertools.count(100_000_000, 100_000_000)
 # Above session.timeout.ms: the group takes a silent engine for dead after it.
