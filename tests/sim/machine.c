@@ -32,7 +32,7 @@ bool sim_chance(uint32_t in_thousand)
 
 /* --- words --------------------------------------------------------------------------------------------------------- */
 
-static void say(const char *format, va_list args)
+static void AB_PRINTF(1, 0) say(const char *format, va_list args)
 {
 	printf("%6ld %10.3f ms  ", sim.steps, (double)sim.now_ns / 1e6);
 	vprintf(format, args);
