@@ -36,6 +36,7 @@ struct words {
 
 static const char *const io_words[] = {"auto", "uring", "epoll"};
 static const char *const miss_words[] = {"wait", "unknown"};
+static const char *const lost_words[] = {"stop", "continue"};
 static const char *const version_words[] = {"lsn", "offset"};
 static const char *const emulator_words[] = {"bqemulator", "goccy"};
 static const char *const sink_words[] = {"redis", "bigquery", "elasticsearch", "null"};
@@ -47,6 +48,7 @@ static struct words words_of(enum ab_config_type type)
 	switch (type) {
 	case AB_TYPE_IO_BACKEND: return WORDS(io_words);
 	case AB_TYPE_ON_MISS: return WORDS(miss_words);
+	case AB_TYPE_ON_LOST: return WORDS(lost_words);
 	case AB_TYPE_VERSION_KIND: return WORDS(version_words);
 	case AB_TYPE_EMULATOR: return WORDS(emulator_words);
 	case AB_TYPE_SINKS: return WORDS(sink_words);

@@ -38,6 +38,7 @@ struct ab_lane_counts {
 	ab_count acked, rejected, repeated, retried, duplicates, requests, bytes, outages, ambiguous, connects, failures;
 	ab_count in_flight, held;
 	ab_count waiting_ns, answers;	/* from a request sent to its answer, added up */
+	ab_count oldest_ms;		/* commit time in PostgreSQL of the oldest record it holds; 0: none, or not known */
 	struct ab_hist freshness;	/* commit in PostgreSQL to acknowledged */
 	struct ab_hist request;		/* sent to answered */
 };

@@ -51,6 +51,8 @@ static void publish(struct ab_delivery_lane *lane)
 	ab_count_set(&to->repeated, lane->lane.repeated);
 	ab_count_set(&to->in_flight, lane->lane.state == AB_LANE_IN_FLIGHT);
 	ab_count_set(&to->held, ab_lane_held(&lane->lane));
+	const struct ab_batch *oldest = lane->lane.sending->item_count > 0 ? lane->lane.sending : lane->lane.filling;
+	ab_count_set(&to->oldest_ms, oldest->item_count > 0 ? (uint64_t)oldest->item[0].commit_ts_ms : 0);
 }
 
 /* Counts what an answer settled: acked items are counted once, when they become so. */

@@ -157,26 +157,6 @@ static void say_how(struct ab_engine *engine)
 	}
 }
 
-static void tend_troubles(struct ab_engine *engine)
-{
-	for (int w = 0; w < engine->worker_count; w++) {
-		for (int r = 0; r < AB_READERS_MAX; r++) {
-			struct ab_worker_reader *reader = &engine->worker[w].reader[r];
-			int what = atomic_load_explicit(&reader->trouble, memory_order_acquire); /* [W1] */
-			if (what == AB_TROUBLE_NONE)
-				continue;
-			ab_engine_fail(
-			    engine, AB_EXIT_DATA, "partition %d, reader of %s: %s (offset %lld)", reader->trouble_partition,
-			    reader->name,
-			    what == AB_TROUBLE_LOST
-				? "the records from its position on are not in the topic (any more), or damaged there"
-				: "an offset came below one already read: the topic was replaced",
-			    (long long)reader->trouble_offset);
-			atomic_store(&reader->trouble, AB_TROUBLE_NONE);
-		}
-	}
-}
-
 static void tend_letters(struct ab_engine *engine)
 {
 	char words[512];
@@ -199,7 +179,7 @@ void ab_engine_turn(struct ab_engine *engine, int timeout_ms)
 		if (engine->sink[s].own != NULL)
 			ab_source_poll(engine->sink[s].own, 0);
 	}
-	tend_troubles(engine);
+	ab_engine_tend_troubles(engine);
 	ab_engine_tend_breakers(engine, now_ns);
 	ab_engine_tend_sinks(engine, now_ns);
 	ab_engine_tend_readers(engine, now_ns);
@@ -207,6 +187,7 @@ void ab_engine_turn(struct ab_engine *engine, int timeout_ms)
 		ab_engine_commit(engine, false);
 		engine->commit_due_ns = now_ns + commit_ns;
 	}
+	ab_engine_look(engine, now_ns);
 	ab_engine_view_status(engine, now_ns);
 }
 
@@ -214,7 +195,7 @@ void ab_engine_turn(struct ab_engine *engine, int timeout_ms)
 static bool drained(struct ab_engine *engine)
 {
 	for (int s = 0; s < engine->sink_count; s++) {
-		if (engine->sink[s].state != AB_STATE_RUNNING || !engine->sink[s].delivery.running)
+		if (!engine->sink[s].delivery.running)
 			continue;
 		for (int i = 0; i < engine->partition_count; i++) {
 			uint16_t p = engine->partition[i];

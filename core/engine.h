@@ -7,7 +7,8 @@
  * (engine_readers.c); afterwards single sinks leave and come back, and the others read on (engine_moves.c).
  *
  *     sink:  ABSENT ──answers──▶ RUNNING ──rewind──▶ ABSENT (positions are read again)
- *               │                   └────fatal, breaker▶ STOPPED (its position holds the group's offset back)
+ *               │                   ├────fatal, breaker▶ STOPPED (its position holds the group's offset back)
+ *               │                   └──overtaken by retention──▶ LOST
  *               └──refuses / missing──────────────▶ STOPPED
  *
  * Threads: all of it is the main thread's, but for ab_engine_view_* (any thread, under the mutex).
@@ -25,7 +26,12 @@
 #include "core/readers.h"
 #include "core/worker.h"
 
-enum ab_sink_state { AB_STATE_ABSENT, AB_STATE_RUNNING, AB_STATE_STOPPED };
+enum ab_sink_state {
+	AB_STATE_ABSENT,
+	AB_STATE_RUNNING,
+	AB_STATE_STOPPED,
+	AB_STATE_LOST,		/* retention took records before it had them: its lanes finish what they hold */
+};
 
 struct ab_engine_sink {
 	const struct ab_sink_ops *ops;
@@ -43,6 +49,11 @@ struct ab_engine_sink {
 	int reader;			/* 0 shared, 1 + index its own, -1 none */
 	bool apart;			/* it left, or came late: reads by itself until its workers have joined it */
 	struct ab_rejoin rejoin;
+	/* Offsets that retention took before it had them: the last gap of each partition, and all of them. */
+	int64_t lost_from[AB_PARTITIONS_MAX], lost_to[AB_PARTITIONS_MAX];
+	uint64_t lost_offsets;
+	int64_t stood;			/* sum of its positions when last looked at */
+	bool moves;			/* it has risen since */
 	int64_t part_again_ns;		/* after a private reader could not be had */
 	struct ab_sink_positions known;	/* as last committed or read; exact positions of running lanes are in the lanes */
 };
@@ -75,11 +86,15 @@ struct ab_engine {
 	int partition_count;
 	uint16_t partition[AB_PARTITIONS_MAX];
 	int64_t committed[AB_PARTITIONS_MAX];
+	int64_t floor[AB_PARTITIONS_MAX];	/* ON_LOST_DATA=continue: nobody reads below it; 0: no matter */
 	struct ab_fingerprint fingerprint[AB_PARTITIONS_MAX];
 
 	int64_t committed_ns, commit_due_ns, status_ns;
 	/* What was last said of each partition, and what is being said: AB_POSITION_TEXT_MAX_BYTES each. */
 	char (*said)[AB_POSITION_TEXT_MAX_BYTES], (*saying)[AB_POSITION_TEXT_MAX_BYTES];
+	int64_t looked_ns;
+	/* Where the log began earlier: how fast retention comes nearer. */
+	int64_t began[AB_PARTITIONS_MAX], began_ns;
 	bool commit_under_way;
 	bool commit_failed;		/* the last one did not hold: say all of it again */
 	ab_count commits, commit_failures, rebalances;
@@ -134,7 +149,11 @@ void ab_engine_leave(struct ab_engine *engine, int s);
 /* Lets sinks part that hold the others up, and join again that stand where the others stand. */
 void ab_engine_tend_readers(struct ab_engine *engine, int64_t now_ns);
 
+/* engine_lost.c: what readers report of the log. */
+void ab_engine_tend_troubles(struct ab_engine *engine);
+
 /* engine_sinks.c: the sinks' states. */
+void ab_engine_set_state(struct ab_engine *engine, struct ab_engine_sink *sink, enum ab_sink_state state, const char *why);
 /* Asks all but the stopped ones, and waits a moment for their answers. */
 void ab_engine_meet_sinks(struct ab_engine *engine);
 /* Looks at sinks that are absent or that call. */
@@ -151,6 +170,20 @@ bool ab_engine_load_committed(struct ab_engine *engine, const uint16_t *partitio
 void ab_engine_limit_look(struct ab_engine *engine, int64_t now_ns, int64_t behind);
 struct ab_text_out;
 void ab_engine_limit_metrics(struct ab_text_out *out, const struct ab_engine *engine);
+
+/* engine_behind.c: where a sink stands against the log. -1: not known. */
+struct ab_sink_behind {
+	int64_t events;		/* records between its positions and the end of the log */
+	int64_t bytes;		/* of them, by the mean size of what was read so far */
+	int64_t age_ms;		/* of the oldest record its lanes hold, since its commit in PostgreSQL */
+	int64_t margin_events;	/* records between the beginning of the log and its positions, the least of any partition */
+	int64_t margin_ms;	/* until retention overtakes it; INT64_MAX: never, as things are */
+};
+void ab_engine_behind(const struct ab_engine *engine, int s, struct ab_sink_behind *out);
+/* "live", "catching up", "detached", "absent", "stopped", "lost data". */
+const char *ab_engine_state_name(const struct ab_engine_sink *sink);
+/* Asks Kafka where the log begins, and notes whether sinks move; at any pace. */
+void ab_engine_look(struct ab_engine *engine, int64_t now_ns);
 
 /* engine_view.c */
 void ab_engine_view_status(struct ab_engine *engine, int64_t now_ns);

@@ -180,14 +180,12 @@ static bool adopt(struct ab_engine *engine, const struct ab_committed *one)
 		    positions.cluster, cluster);
 		return false;
 	}
-	if (ab_source_bounds(engine->member, one->partition, &first, &next) &&
-	    (one->offset > next || one->offset < first)) {
-		ab_engine_fail(
-		    engine, AB_EXIT_DATA,
-		    "partition %d: the position is %" PRId64 ", but the topic holds %" PRId64 " to %" PRId64 ": %s",
-		    one->partition, one->offset, first, next,
-		    one->offset > next ? "it was truncated or created anew"
-				       : "the records between were deleted by retention before they were delivered");
+	/* A position below first is for its sinks' readers to find: retention overtook these sinks, and no others. */
+	if (ab_source_bounds(engine->member, one->partition, &first, &next) && one->offset > next) {
+		ab_engine_fail(engine, AB_EXIT_DATA,
+			       "partition %d: the position is %" PRId64 ", but the topic holds %" PRId64 " to %" PRId64
+			       ": it was truncated or created anew",
+			       one->partition, one->offset, first, next);
 		return false;
 	}
 	engine->fingerprint[one->partition] = positions.fingerprint;

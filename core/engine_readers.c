@@ -68,6 +68,8 @@ static void describe(const struct ab_engine *engine, struct ab_reader_sink *out)
 		for (int i = 0; i < engine->partition_count && out[s].ready; i++) {
 			uint16_t p = engine->partition[i];
 			out[s].next[p] = ab_worker_given(&engine->worker[p % engine->worker_count], s, p);
+			if (out[s].next[p] < engine->floor[p])
+				out[s].next[p] = engine->floor[p];
 		}
 	}
 }
@@ -142,7 +144,7 @@ static void apply_plan(struct ab_engine *engine, const struct ab_reader_plan *pl
 			ab_engine_fail(engine, AB_EXIT_UNAVAILABLE, "%s has no reader of its own", sink->ops->name);
 		if (sink->own != NULL)
 			start_reader(engine, 1 + s, sink->own, sink->ops->name, plan->start[1 + s]);
-		ab_delivery_sink_run(&sink->delivery, sink->state == AB_STATE_RUNNING);
+		ab_delivery_sink_run(&sink->delivery, sink->state == AB_STATE_RUNNING || sink->state == AB_STATE_LOST);
 	}
 	start_reader(engine, 0, engine->member, "all", plan->start[0]);
 }
@@ -186,6 +188,7 @@ void ab_engine_on_assign(void *arg, const uint16_t *partition, int count)
 	engine->partition_count = count;
 	memcpy(engine->partition, partition, (size_t)count * sizeof partition[0]);
 	engine->assigned = true;
+	memset(engine->floor, 0, sizeof engine->floor);
 	pthread_mutex_unlock(&engine->mutex);
 	engine->assignment++;
 	ab_engine_meet_sinks(engine);

@@ -9,9 +9,9 @@
 /* How long reading does not begin because a sink has not answered yet: those that are there begin together. */
 #define MEET_WAIT_NS AB_NS_PER_S
 
-static void set_state(struct ab_engine *engine, struct ab_engine_sink *sink, enum ab_sink_state state, const char *why)
+void ab_engine_set_state(struct ab_engine *engine, struct ab_engine_sink *sink, enum ab_sink_state state, const char *why)
 {
-	static const char *const names[] = {"absent", "running", "stopped"};
+	static const char *const names[] = {"absent", "live", "stopped", "lost data"};
 
 	pthread_mutex_lock(&engine->mutex);
 	bool news = sink->state != state || strcmp(sink->why, why) != 0;
@@ -41,15 +41,15 @@ static void met(struct ab_engine *engine, struct ab_engine_sink *sink, const str
 	case AB_SINK_OK:
 		sink->known = errand->positions;
 		sink->fresh = true;
-		set_state(engine, sink, AB_STATE_RUNNING, errand->error);
+		ab_engine_set_state(engine, sink, AB_STATE_RUNNING, errand->error);
 		warn(sink, errand->warnings);
 		return;
 	case AB_SINK_ABSENT:
-		set_state(engine, sink, AB_STATE_ABSENT, errand->error);
+		ab_engine_set_state(engine, sink, AB_STATE_ABSENT, errand->error);
 		return;
 	case AB_SINK_MISSING:
 	case AB_SINK_REFUSED:
-		set_state(engine, sink, AB_STATE_STOPPED, errand->error);
+		ab_engine_set_state(engine, sink, AB_STATE_STOPPED, errand->error);
 		return;
 	}
 }
@@ -57,7 +57,7 @@ static void met(struct ab_engine *engine, struct ab_engine_sink *sink, const str
 static void ask_where_it_stands(struct ab_engine *engine, struct ab_engine_sink *sink, const char *why)
 {
 	ab_log("%s: its positions went back (%s): reading again from where it stands", sink->ops->name, why);
-	set_state(engine, sink, AB_STATE_ABSENT, "");
+	ab_engine_set_state(engine, sink, AB_STATE_ABSENT, "");
 	sink->asked_ns = 0;
 	ab_engine_leave(engine, (int)(sink - engine->sink));
 }
@@ -72,7 +72,7 @@ static void tended(struct ab_engine *engine, struct ab_engine_sink *sink, const 
 	if (sink->state != AB_STATE_RUNNING || sink->fresh)
 		return;
 	if (lost) {
-		set_state(engine, sink, AB_STATE_STOPPED, errand->error);
+		ab_engine_set_state(engine, sink, AB_STATE_STOPPED, errand->error);
 		ab_engine_leave(engine, (int)(sink - engine->sink));
 	} else if (errand->went_back) {
 		ask_where_it_stands(engine, sink, "it holds less than was durable in it");
@@ -108,7 +108,8 @@ static void ask(struct ab_engine *engine, struct ab_engine_sink *sink, int64_t n
 	bool meet = sink->state == AB_STATE_ABSENT;
 	struct ab_sink_positions floor;
 
-	if (sink->state == AB_STATE_STOPPED || (!meet && sink->ops->tend == NULL && !sink->ops->stores_positions) ||
+	if (sink->state == AB_STATE_STOPPED || sink->state == AB_STATE_LOST ||
+	    (!meet && sink->ops->tend == NULL && !sink->ops->stores_positions) ||
 	    now_ns - sink->asked_ns < PROBE_INTERVAL_NS)
 		return;
 	if (!meet)
@@ -124,7 +125,7 @@ void ab_engine_meet_sinks(struct ab_engine *engine)
 
 	for (int s = 0; s < engine->sink_count; s++) {
 		struct ab_engine_sink *sink = &engine->sink[s];
-		if (sink->state == AB_STATE_STOPPED)
+		if (sink->state == AB_STATE_STOPPED || sink->state == AB_STATE_LOST)
 			continue;
 		pthread_mutex_lock(&engine->mutex);
 		sink->state = AB_STATE_ABSENT;
@@ -150,7 +151,7 @@ static void answer_call(struct ab_engine *engine, int s)
 		return;
 	ab_delivery_error(&sink->delivery, error, sizeof error);
 	if (call == AB_CALL_STOP) {
-		set_state(engine, sink, AB_STATE_STOPPED, error);
+		ab_engine_set_state(engine, sink, AB_STATE_STOPPED, error);
 		ab_engine_leave(engine, s);
 	} else {
 		ask_where_it_stands(engine, sink, error);

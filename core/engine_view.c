@@ -10,7 +10,6 @@
 #define STATUS_INTERVAL_NS AB_NS_PER_S
 
 static const char *const op_names[] = {"c", "r", "u", "d"};
-static const char *const state_names[] = {"absent", "running", "stopped"};
 
 int64_t ab_engine_view_position(const struct ab_engine *engine, int s, uint16_t p)
 {
@@ -84,6 +83,15 @@ static int64_t lag(struct ab_engine *engine, uint16_t p)
 	return next > engine->committed[p] && engine->committed[p] >= 0 ? next - engine->committed[p] : 0;
 }
 
+static void say_behind(struct ab_text_out *out, const struct ab_sink_behind *at)
+{
+	ab_text_add(out, " behind %" PRId64 " events, %" PRId64 " KiB", at->events, at->bytes / 1024);
+	if (at->age_ms >= 0)
+		ab_text_add(out, ", %.0f s", (double)at->age_ms / 1000);
+	if (at->margin_ms != INT64_MAX)
+		ab_text_add(out, "; lost by retention in %.0f s", (double)at->margin_ms / 1000);
+}
+
 void ab_engine_view_status(struct ab_engine *engine, int64_t now_ns)
 {
 	if (now_ns - engine->status_ns < STATUS_INTERVAL_NS)
@@ -101,8 +109,12 @@ void ab_engine_view_status(struct ab_engine *engine, int64_t now_ns)
 	for (int s = 0; s < engine->sink_count; s++) {
 		struct ab_engine_sink *sink = &engine->sink[s];
 		struct sink_sums sum = sink_sums(engine, s);
-		ab_text_add(&out, " | %s %s%s %.0f/s", sink->ops->name, state_names[sink->state],
-			    sink->reader > 0 ? " alone" : "", (double)(sum.acked - engine->seen_acked[s]) / seconds);
+		struct ab_sink_behind at;
+		ab_engine_behind(engine, s, &at);
+		ab_text_add(&out, " | %s %s %.0f/s", sink->ops->name, ab_engine_state_name(sink),
+			    (double)(sum.acked - engine->seen_acked[s]) / seconds);
+		if (sink->reader != 0)
+			say_behind(&out, &at);
 		if (sum.rejected > 0)
 			ab_text_add(&out, " dead %" PRIu64, sum.rejected);
 		if (sum.outages + sum.failures > 0)
@@ -340,6 +352,68 @@ static void gauges_metrics(struct ab_text_out *out, const struct ab_engine *engi
 	}
 }
 
+static void states_metrics(struct ab_text_out *out, const struct ab_engine *engine)
+{
+	static const char *const names[] = {"live", "catching up", "detached", "absent", "stopped", "lost data"};
+
+	help(out, "sink_state", "gauge", "1 for the state a sink is in.");
+	for (int s = 0; s < engine->sink_count; s++) {
+		for (size_t i = 0; i < AB_COUNT(names); i++)
+			ab_text_add(out, "anabranch_sink_state{sink=\"%s\",state=\"%s\"} %d\n", engine->sink[s].ops->name,
+				    names[i], strcmp(names[i], ab_engine_state_name(&engine->sink[s])) == 0);
+	}
+	help(out, "sink_lost_offsets_total", "counter", "Offsets that retention deleted before the sink had them.");
+	for (int s = 0; s < engine->sink_count; s++)
+		ab_text_add(out, "anabranch_sink_lost_offsets_total{sink=\"%s\"} %" PRIu64 "\n", engine->sink[s].ops->name,
+			    engine->sink[s].lost_offsets);
+	help(out, "sink_lost_range", "gauge", "The last range of offsets that was lost so, from the first to before the second.");
+	for (int s = 0; s < engine->sink_count; s++) {
+		const struct ab_engine_sink *sink = &engine->sink[s];
+		for (int p = 0; p < AB_PARTITIONS_MAX; p++) {
+			if (sink->lost_to[p] == 0)
+				continue;
+			ab_text_add(out,
+				    "anabranch_sink_lost_range{sink=\"%s\",partition=\"%d\",bound=\"from\"} %" PRId64
+				    "\nanabranch_sink_lost_range{sink=\"%s\",partition=\"%d\",bound=\"to\"} %" PRId64 "\n",
+				    sink->ops->name, p, sink->lost_from[p], sink->ops->name, p, sink->lost_to[p]);
+		}
+	}
+}
+
+/* Not known: left out. */
+static void behind_line(struct ab_text_out *out, const struct ab_engine *engine, int s, const char *name, double value)
+{
+	if (value >= 0)
+		ab_text_add(out, "anabranch_%s{sink=\"%s\"} %.15g\n", name, engine->sink[s].ops->name, value);
+}
+
+static void behind_metrics(struct ab_text_out *out, const struct ab_engine *engine)
+{
+	struct ab_sink_behind at[AB_SINKS_MAX];
+
+	for (int s = 0; s < engine->sink_count; s++)
+		ab_engine_behind(engine, s, &at[s]);
+	help(out, "sink_lag_messages", "gauge", "Records between a sink's positions and the end of the log.");
+	for (int s = 0; s < engine->sink_count; s++)
+		behind_line(out, engine, s, "sink_lag_messages", (double)at[s].events);
+	help(out, "sink_lag_bytes", "gauge", "Their bytes, by the mean size of what was read.");
+	for (int s = 0; s < engine->sink_count; s++)
+		behind_line(out, engine, s, "sink_lag_bytes", (double)at[s].bytes);
+	help(out, "sink_lag_seconds", "gauge", "Age of the oldest record that a sink was given and does not have.");
+	for (int s = 0; s < engine->sink_count; s++)
+		behind_line(out, engine, s, "sink_lag_seconds", at[s].age_ms < 0 ? -1 : (double)at[s].age_ms / 1000);
+	help(out, "sink_retention_messages", "gauge", "Offsets between the log's beginning and a sink's position.");
+	for (int s = 0; s < engine->sink_count; s++)
+		behind_line(out, engine, s, "sink_retention_messages", (double)at[s].margin_events);
+	help(out, "sink_retention_seconds", "gauge", "Time until retention overtakes a sink, as things are; +Inf: never.");
+	for (int s = 0; s < engine->sink_count; s++) {
+		if (at[s].margin_ms == INT64_MAX)
+			ab_text_add(out, "anabranch_sink_retention_seconds{sink=\"%s\"} +Inf\n", engine->sink[s].ops->name);
+		else
+			behind_line(out, engine, s, "sink_retention_seconds", (double)at[s].margin_ms / 1000);
+	}
+}
+
 static void histogram(struct ab_text_out *out, struct ab_engine *engine, const char *name, size_t at)
 {
 	for (int s = 0; s < engine->sink_count; s++) {
@@ -382,6 +456,9 @@ char *ab_engine_view_metrics(void *arg, size_t *len, int *http_status)
 	sinks_metrics(&out, engine);
 	ledgers(&out, engine);
 	gauges_metrics(&out, engine);
+	states_metrics(&out, engine);
+	if (engine->member != NULL)
+		behind_metrics(&out, engine);
 	help(&out, "freshness_seconds", "histogram", "From a row's commit in PostgreSQL to acknowledged by the sink.");
 	histogram(&out, engine, "freshness_seconds", offsetof(struct ab_lane_counts, freshness));
 	help(&out, "sink_request_duration_seconds", "histogram", "From a request sent to its answer.");
@@ -419,9 +496,23 @@ char *ab_engine_view_ready(void *arg, size_t *len, int *http_status)
 	if (!engine->assigned)
 		ab_text_add(&out, "kafka: no partitions assigned yet (topic %s, group %s)\n",
 			    engine->config->events_topic, engine->config->group_id);
-	for (int s = 0; s < engine->sink_count; s++)
-		ab_text_add(&out, "%s: %s%s%s\n", engine->sink[s].ops->name, state_names[engine->sink[s].state],
-			    engine->sink[s].why[0] ? ": " : "", engine->sink[s].why);
+	for (int s = 0; s < engine->sink_count; s++) {
+		struct ab_engine_sink *sink = &engine->sink[s];
+		struct ab_sink_behind at;
+		ab_text_add(&out, "%s: %s%s%s", sink->ops->name, ab_engine_state_name(sink), sink->why[0] ? ": " : "",
+			    sink->why);
+		if (sink->state == AB_STATE_RUNNING && sink->reader > 0) {
+			char error[AB_SINK_ERROR_MAX_BYTES];
+			ab_delivery_error(&sink->delivery, error, sizeof error);
+			ab_text_add(&out, "%s%s", error[0] ? ": " : "", error);
+		}
+		if (engine->member != NULL && sink->reader != 0) {
+			ab_engine_behind(engine, s, &at);
+			ab_text_add(&out, ";");
+			say_behind(&out, &at);
+		}
+		ab_text_add(&out, "\n");
+	}
 	uint64_t refused = ab_dead_letters_refused(engine->letters, words, sizeof words);
 	if (refused > 0)
 		ab_text_add(&out, "dead letters: %" PRIu64 " refused, their partitions wait: %s\n", refused, words);

@@ -113,6 +113,12 @@ int64_t ab_source_offset_at(struct ab_source *source, uint16_t partition, int64_
 /* As librdkafka saw them in its last fetch: free of cost; -1 when unknown. */
 void ab_source_cached_bounds(struct ab_source *source, uint16_t partition, int64_t *first, int64_t *next);
 
+/* Asks where the log begins and how old its records may get, at most every ten seconds, and waits for nothing: the
+ * answers come with a later ab_source_poll. -1: not known; retention -1 also: no limit. */
+void ab_source_look(struct ab_source *source, const uint16_t *partition, int count);
+int64_t ab_source_log_start(const struct ab_source *source, uint16_t partition);
+int64_t ab_source_retention_ms(const struct ab_source *source);
+
 /* "" when unknown. */
 const char *ab_source_cluster(struct ab_source *source);
 

@@ -7,6 +7,8 @@
 #include "io/source.h"
 
 #include <librdkafka/rdkafka.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/clock.h"
@@ -15,6 +17,7 @@
 #define DRAIN_MAX      1024
 #define COMMIT_WAIT_MS 2000 /* the longest a revoke or a stop waits for its commit */
 #define BROKER_WAIT_MS 5000 /* the longest a question to the broker may take */
+#define LOOK_INTERVAL_NS (10 * AB_NS_PER_S)
 
 struct ab_source {
 	rd_kafka_t *rk;
@@ -27,6 +30,9 @@ struct ab_source {
 	rd_kafka_queue_t *admin;
 	int commits_under_way;
 	char cluster[128];
+	int64_t looked_ns;
+	_Atomic int64_t retention_ms;			/* written by control, read by views [S1] */
+	_Atomic int64_t log_start[AB_PARTITIONS_MAX];	/* likewise */
 };
 
 static void say(struct ab_source *source, const char *what, const char *text)
@@ -160,6 +166,9 @@ static struct ab_source *open_source(const struct ab_config *config, const char 
 	source->member = member;
 	source->worker_count = worker_count;
 	snprintf(source->topic, sizeof source->topic, "%s", topic);
+	source->retention_ms = -1;
+	for (int p = 0; p < AB_PARTITIONS_MAX; p++)
+		source->log_start[p] = -1;
 
 	rd_kafka_conf_t *conf = configure(source, config, group, error);
 	if (conf != NULL) {
@@ -219,12 +228,57 @@ void ab_source_close(struct ab_source *source)
 	free(source);
 }
 
+static void take_starts(struct ab_source *source, rd_kafka_event_t *event)
+{
+	size_t count = 0;
+	const rd_kafka_ListOffsetsResultInfo_t **info =
+	    rd_kafka_ListOffsets_result_infos(rd_kafka_event_ListOffsets_result(event), &count);
+
+	for (size_t i = 0; i < count; i++) {
+		const rd_kafka_topic_partition_t *one = rd_kafka_ListOffsetsResultInfo_topic_partition(info[i]);
+		if (one->err == 0 && one->offset >= 0 && one->partition < AB_PARTITIONS_MAX)
+			atomic_store_explicit(&source->log_start[one->partition], one->offset,
+					      memory_order_relaxed); /* [S1] */
+	}
+}
+
+static void take_retention(struct ab_source *source, rd_kafka_event_t *event)
+{
+	size_t resources = 0, entries = 0;
+	const rd_kafka_ConfigResource_t **resource =
+	    rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &resources);
+
+	if (resources == 0)
+		return;
+	const rd_kafka_ConfigEntry_t **entry = rd_kafka_ConfigResource_configs(resource[0], &entries);
+	for (size_t i = 0; i < entries; i++) {
+		const char *value = rd_kafka_ConfigEntry_value(entry[i]);
+		if (strcmp(rd_kafka_ConfigEntry_name(entry[i]), "retention.ms") == 0 && value != NULL)
+			atomic_store_explicit(&source->retention_ms, strtoll(value, NULL, 10),
+					      memory_order_relaxed); /* [S1] */
+	}
+}
+
+/* Who may not describe a topic goes without: nothing is said, since nothing depends on it. */
+static bool take_look(struct ab_source *source, rd_kafka_event_t *event)
+{
+	rd_kafka_event_type_t type = rd_kafka_event_type(event);
+
+	if (type != RD_KAFKA_EVENT_LISTOFFSETS_RESULT && type != RD_KAFKA_EVENT_DESCRIBECONFIGS_RESULT)
+		return false;
+	if (rd_kafka_event_error(event) == 0 && type == RD_KAFKA_EVENT_LISTOFFSETS_RESULT)
+		take_starts(source, event);
+	else if (rd_kafka_event_error(event) == 0)
+		take_retention(source, event);
+	return true;
+}
+
 static void serve_admin(struct ab_source *source)
 {
 	rd_kafka_event_t *event;
 
 	while ((event = rd_kafka_queue_poll(source->admin, 0)) != NULL) {
-		if (rd_kafka_event_error(event))
+		if (!take_look(source, event) && rd_kafka_event_error(event))
 			say(source, "a group's mirrored offsets could not be committed",
 			    rd_kafka_event_error_string(event));
 		rd_kafka_event_destroy(event);
@@ -453,6 +507,34 @@ void ab_source_cached_bounds(struct ab_source *source, uint16_t partition, int64
 		*first = -1;
 		*next = -1;
 	}
+}
+
+void ab_source_look(struct ab_source *source, const uint16_t *partition, int count)
+{
+	int64_t now_ns = ab_monotonic_ns();
+
+	if (count == 0 || (source->looked_ns != 0 && now_ns - source->looked_ns < LOOK_INTERVAL_NS))
+		return;
+	source->looked_ns = now_ns;
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(count);
+	for (int i = 0; i < count; i++)
+		rd_kafka_topic_partition_list_add(list, source->topic, partition[i])->offset =
+		    RD_KAFKA_OFFSET_SPEC_EARLIEST;
+	rd_kafka_ListOffsets(source->rk, list, NULL, source->admin);
+	rd_kafka_topic_partition_list_destroy(list);
+	rd_kafka_ConfigResource_t *topic = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, source->topic);
+	rd_kafka_DescribeConfigs(source->rk, &topic, 1, NULL, source->admin);
+	rd_kafka_ConfigResource_destroy(topic);
+}
+
+int64_t ab_source_log_start(const struct ab_source *source, uint16_t partition)
+{
+	return atomic_load_explicit(&source->log_start[partition], memory_order_relaxed); /* [S1] */
+}
+
+int64_t ab_source_retention_ms(const struct ab_source *source)
+{
+	return atomic_load_explicit(&source->retention_ms, memory_order_relaxed); /* [S1] */
 }
 
 const char *ab_source_cluster(struct ab_source *source)

@@ -13,8 +13,8 @@ BASE = {"base", "limits", "clock", "stats", "ring", "text", "log", "park", "paus
 RECORDS = {"event", "chunk", "batch", "route"}
 STAGES = {"breaker", "decode", "decode_content", "cache", "enrich", "lane", "link", "position", "readers", "starve", "json_simdjson"}
 WIRING = {"worker", "worker_step", "worker_readers", "delivery", "delivery_lane", "content", "engine", "engine_readers",
-          "engine_breaker", "engine_moves", "engine_sinks", "engine_commit", "engine_view", "engine_parts", "engine_limit", "host",
-          "courier", "errand",
+          "engine_breaker", "engine_moves", "engine_lost", "engine_behind", "engine_sinks", "engine_commit", "engine_view",
+          "engine_parts", "engine_limit", "host", "courier", "errand",
           "same_log", "init", "replay", "replay_lane", "memory_bound", "sinks", "cli", "cli_help", "main"}
 
 ALLOWED = {

@@ -34,8 +34,12 @@ class Metrics:
     def in_flight(self) -> float:
         return self.sum("sink_inflight_requests")
 
+    def offsets(self, name: str, **labels: str) -> dict[int, int]:
+        """By partition."""
+        return {int(found["partition"]): int(value) for found, value in self.each(name, **labels)}
+
     def positions(self, sink: str) -> dict[int, int]:
-        return {int(labels["partition"]): int(value) for labels, value in self.each("sink_position", sink=sink)}
+        return self.offsets("sink_position", sink=sink)
 
     def committed(self) -> dict[int, int]:
         return {int(labels["partition"]): int(value) for labels, value in self.each("committed_offset")}

@@ -144,6 +144,12 @@ class Kafka:
             future.result(30)
         until(f"topic {topic}", 20, lambda: topic in self.admin.list_topics(timeout=10).topics)
 
+    def delete_records(self, topic: str, below: dict[int, int]) -> None:
+        """What retention does, at once."""
+        wanted = [TopicPartition(topic, partition, offset) for partition, offset in below.items()]
+        for future in self.admin.delete_records(wanted).values():
+            future.result(30)
+
     def delete(self, topic: str) -> None:
         for future in self.admin.delete_topics([topic]).values():
             try:

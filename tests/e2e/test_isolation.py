@@ -1,6 +1,7 @@
 """A sink that goes away or becomes slow in mid-run leaves the others alone, and comes back to them without a difference."""
 
 import time
+from typing import Any
 
 import proxy
 import pytest
@@ -19,11 +20,11 @@ SEEDS = (1, 2, 3)
 MARKERS = {"redis": proxy.REDIS, "elasticsearch": proxy.ELASTICSEARCH, "bigquery": proxy.BIGQUERY}
 
 
-def start(lab: Lab, sink: str, sinks: set[str]) -> tuple[Engine, proxy.Proxy]:
+def start(lab: Lab, sink: str, sinks: set[str], **changes: Any) -> tuple[Engine, proxy.Proxy]:
     """An engine that reaches the sink through a proxy."""
     place = proxy.Proxy(int(lab.services.environment[f"{sink.upper()}_PORT"]), MARKERS[sink])
     lab.closers.append(place.close)
-    engine = lab.engine(**{f"{sink.upper()}_PORT": place.port}, SINKS=",".join(sorted(sinks)), **SMALL)
+    engine = lab.engine(**{f"{sink.upper()}_PORT": place.port}, SINKS=",".join(sorted(sinks)), **SMALL, **changes)
     for seed in SEEDS:
         lab.generate("--seed", str(seed), "--count", "0")  # their contents are loaded at start
     engine.init()
@@ -55,12 +56,50 @@ def test_a_silent_sink_leaves_the_others_alone(lab: Lab, sink: str, others: set[
     lab.settle(engine, others)
     assert behind(lab, engine, sink) >= BUFFERED, "the sink was given all of it: nothing was proved"
     assert f"{sink}: detached" in engine.log()
+    assert f"{sink}: detached" in engine.get("readyz")[1] or f"{sink}: catching up" in engine.get("readyz")[1]
+    found = engine.metrics()
+    assert found.sum("sink_lag_messages", sink=sink) >= BUFFERED and found.sum("sink_lag_bytes", sink=sink) > 0
     place.silence(False)
     lab.assert_equal(engine, sinks)
     until("together again", 30, lambda: not reads_alone(engine, sink))
     lab.prefill(1_000, seed=3)
     lab.assert_equal(engine, sinks)
     engine.metrics().nothing_is_in_flight()
+
+
+@pytest.mark.parametrize("choice", ["stop", "continue"])
+def test_retention_overtaking_a_silent_sink_is_loud_and_exact(lab: Lab, choice: str) -> None:
+    sinks = {"redis", "elasticsearch"}
+    # Little is fetched ahead: what librdkafka holds already is not lost.
+    engine, place = start(
+        lab, "redis", sinks, ON_LOST_DATA=choice, KAFKA_CONF_QUEUED_MIN_MESSAGES=100, KAFKA_MAX_PARTITION_FETCH_BYTES=20000
+    )
+    place.silence(True)
+    lab.prefill(4 * BUFFERED)
+    records = lab.settle(engine, {"elasticsearch"})
+    assert reads_alone(engine, "redis")
+    to = {partition: end - 100 for partition, end in lab.ends(records).items()}
+    lab.services.kafka.delete_records(lab.events_topic, to)
+    place.silence(False)
+    until("lost", 30, lambda: engine.metrics().sum("sink_lost_offsets_total", sink="redis"))
+    lab.prefill(1_000, seed=2)
+    records += [r for r in lab.settle(engine, {"elasticsearch"}) if r.offset >= lab.ends(records).get(r.partition, 0)]
+    found = engine.metrics()
+    lost = {bound: found.offsets("sink_lost_range", sink="redis", bound=bound) for bound in ("from", "to")}
+    assert lost["to"] == to
+    kept = [r for r in records if r.offset < lost["from"][r.partition]]
+    if choice == "stop":
+        assert found.sum("sink_state", sink="redis", state="lost data") == 1
+        until("the rest", 20, lambda: engine.metrics().positions("redis") == lost["from"])
+        for partition, first in lost["from"].items():
+            assert f"partition {partition}: offsets {first} to {to[partition] - 1}" in engine.log()
+    else:
+        kept += [r for r in records if r.offset >= to[r.partition]]
+        lab.settle(engine, sinks, records=records)
+    for names, theirs in (({"elasticsearch"}, records), ({"redis"}, kept)):
+        report = lab.differences(theirs, names)
+        assert report.equal, f"{names}:\n{report}\n{engine.log_tail()}"
+    engine.assert_alive()
 
 
 def test_a_slow_sink_lives_by_itself(lab: Lab) -> None:

@@ -476,6 +476,25 @@ void ab_source_cached_bounds(struct ab_source *source, uint16_t partition, int64
 	*next = sim.log[partition].next;
 }
 
+void ab_source_look(struct ab_source *source, const uint16_t *partition, int count)
+{
+	(void)source;
+	(void)partition;
+	(void)count;
+}
+
+int64_t ab_source_log_start(const struct ab_source *source, uint16_t partition)
+{
+	(void)source;
+	return sim.log[partition].first;
+}
+
+int64_t ab_source_retention_ms(const struct ab_source *source)
+{
+	(void)source;
+	return -1;
+}
+
 const char *ab_source_cluster(struct ab_source *source)
 {
 	(void)source;

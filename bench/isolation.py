@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+"""What a silent or slow sink costs the others: a live stream at a fixed rate, one sink stopped in the middle of it.
+
+    bench/isolation.py --rate 50000 --outage 20                     each sink silent in turn
+    bench/isolation.py --rate 50000 --outage 20 --slow              each runs one tenth of the time instead
+    bench/isolation.py --rate 50000 --sink redis --set DETACH_AFTER_MS=600000      without leaving: what it would cost
+
+Needs PostgreSQL and Kafka (stack/stack.sh up postgres kafka && stack/stack.sh create postgres kafka) and build/release. The
+sinks are stubs (bench/stub_sinks.c); the one that suffers is a process of its own, stopped by SIGSTOP: its connections stay
+open and nobody answers. A run in which an event is lost or doubled ends the bench.
+
+Told for each sink: what the others acknowledged during the outage and while it caught up, in percent of what was offered in
+that time (the same share before the outage is the baseline); the longest time for which one of them stood; how fast the one
+that suffered caught up; and the engine's memory.
+"""
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from pipeline import CONTENTS, PARTITIONS, ROOT, SETTINGS, Stubs, get, metric_sum, peak_rss, stack_settings, stop, until  # noqa: E402
+
+SINKS = ("redis", "elasticsearch", "bigquery")
+WARM_SECONDS, SAMPLE_SECONDS = 6.0, 0.05
+SLOW_RUN, SLOW_STAND = 0.01, 0.09
+
+
+class Sample:
+    def __init__(self, text: str):
+        self.at = time.monotonic()
+        self.acked = {s: metric_sum(text, rf'anabranch_sink_events_total\{{sink="{s}",outcome="acked"\}}') for s in SINKS}
+        self.passed = {s: metric_sum(text, rf'anabranch_sink_position\{{sink="{s}"[^}}]*\}}') for s in SINKS}
+        self.alone = {s: metric_sum(text, rf'anabranch_sink_reader\{{sink="{s}"\}}') == 1 for s in SINKS}
+
+
+class Run:
+    def __init__(self, options: argparse.Namespace, settings: dict[str, str], victim: str, number: int):
+        from confluent_kafka.admin import AdminClient, NewTopic
+
+        self.options, self.victim = options, victim
+        self.others = [s for s in SINKS if s != victim]
+        self.name = f"bench_isolation_{os.getpid()}_{number}"
+        self.admin = AdminClient({"bootstrap.servers": settings["KAFKA_BOOTSTRAP_SERVERS"]})
+        self.admin.create_topics([NewTopic(self.name, PARTITIONS, 1)])[self.name].result(30)
+        build = Path(options.engine)
+        self.stubs, self.suffers = Stubs(build, options.port), Stubs(build, options.port + 10)
+        self.work = tempfile.TemporaryDirectory()
+        self.metrics = f"http://127.0.0.1:{options.port + 29}/metrics"
+        theirs = self.suffers.settings(False)
+        env = settings | SETTINGS | self.stubs.settings(False) | {
+            "METRICS_PORT": str(options.port + 29), "EVENTS_TOPIC": self.name, "GROUP_ID": self.name,
+            "DEAD_LETTER_TOPIC": f"{self.name}.dead", "BIGQUERY_TABLE": self.name, "SINKS": ",".join(SINKS),
+        } | {k: v for k, v in theirs.items() if k.startswith(victim.upper())}
+        env |= dict(pair.split("=", 1) for pair in options.set)
+        self.clean = {k: v for k, v in os.environ.items() if k not in env}
+        self.env_file = Path(self.work.name) / "env"
+        self.env_file.write_text("".join(f"{k}={v}\n" for k, v in env.items()))
+        self.brokers = settings["KAFKA_BOOTSTRAP_SERVERS"]
+        self.samples: list[Sample] = []
+        self.build = build
+
+    def look(self) -> Sample:
+        text = get(self.metrics)
+        if text is None:
+            stop(f"the engine does not answer; its log: {(Path(self.work.name) / 'log').read_text()[-2000:]}")
+        self.samples.append(Sample(text))
+        return self.samples[-1]
+
+    def watch(self, seconds: float, done: Any = lambda _: False) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not done(self.look()):
+            time.sleep(SAMPLE_SECONDS)
+
+    def suffer(self, seconds: float) -> None:
+        pid, end = self.suffers.process.pid, time.monotonic() + seconds
+        if not self.options.slow:
+            os.kill(pid, signal.SIGSTOP)
+            self.watch(seconds)
+        while self.options.slow and time.monotonic() < end:
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(SLOW_STAND)
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(SLOW_RUN)
+            self.look()
+        os.kill(pid, signal.SIGCONT)
+
+    def share(self, begin: float, end: float, sink: str) -> float:
+        """Acknowledged between the samples nearest to begin and end, in percent of what was offered."""
+        first = min(self.samples, key=lambda s: abs(s.at - begin))
+        last = min(self.samples, key=lambda s: abs(s.at - end))
+        passed = last.passed[sink] - first.passed[sink]
+        return 100 * passed / (self.options.rate * (last.at - first.at))
+
+    def stood(self, begin: float, end: float) -> float:
+        longest = 0.0
+        for sink in self.others:
+            since, seen = begin, -1.0
+            for sample in self.samples:
+                if not begin <= sample.at <= end:
+                    continue
+                if sample.passed[sink] != seen:
+                    since, seen = sample.at, sample.passed[sink]
+                longest = max(longest, sample.at - since)
+        return longest
+
+    def go(self) -> dict[str, Any]:
+        run = [str(self.build / "anabranch")]
+        subprocess.run([*run, "init", "-e", str(self.env_file)], check=True, env=self.clean, stdout=subprocess.DEVNULL)
+        with (Path(self.work.name) / "log").open("w") as log:
+            engine = subprocess.Popen([*run, "run", "-e", str(self.env_file)], env=self.clean, stderr=log)
+        until(lambda: get(self.metrics) is not None, 30, "the engine")
+        seconds = 2 * WARM_SECONDS + 3 * self.options.outage + 10
+        offer = subprocess.Popen([self.build / "bench/prefill", "--brokers", self.brokers, "--topic", self.name, "--count",
+                                  str(int(self.options.rate * seconds)), "--rate", str(self.options.rate), "--bare", "--quiet",
+                                  "--contents", str(CONTENTS), "--event-ts", "now,20"])
+        try:
+            self.watch(WARM_SECONDS)
+            begin = time.monotonic()
+            rss = peak_rss(engine.pid)
+            self.suffer(self.options.outage)
+            back = time.monotonic()
+            self.watch(2 * self.options.outage + WARM_SECONDS, lambda s: not s.alone[self.victim] and s.at > back + 3)
+            joined = self.samples[-1].at if not self.samples[-1].alone[self.victim] else None
+            result = self.tell(begin, back, joined, engine.pid, rss)
+            offer.wait(120)
+            total = int(self.options.rate * seconds)
+            until(lambda: self.look() and all(p >= total for p in self.samples[-1].passed.values()), 120, "the end")
+            self.judge(total)
+            return result
+        finally:
+            offer.kill()
+            engine.send_signal(signal.SIGTERM)
+            engine.wait(30)
+            for stubs in (self.stubs, self.suffers):
+                stubs.process.kill()
+                stubs.process.wait()
+            self.admin.delete_topics([self.name])[self.name].result(30)
+
+    def tell(self, begin: float, back: float, joined: float | None, pid: int, rss: int) -> dict[str, Any]:
+        end = joined or self.samples[-1].at
+        left = next((s.at - begin for s in self.samples if s.at > begin and s.alone[self.victim]), None)
+        caught = [s for s in self.samples if back <= s.at <= end and s.alone[self.victim]]
+        pace = 0.0
+        if len(caught) > 1:
+            pace = (caught[-1].passed[self.victim] - caught[0].passed[self.victim]) / (caught[-1].at - caught[0].at)
+        return {
+            "sink": self.victim, "left_after_s": left, "joined_after_s": joined - back if joined else None,
+            "before": {s: self.share(begin - WARM_SECONDS + 3, begin, s) for s in self.others},
+            "outage": {s: self.share(begin, back, s) for s in self.others},
+            "catch_up": {s: self.share(back, end, s) for s in self.others},
+            "stood_s": self.stood(begin, end), "catch_up_by_live": pace / self.options.rate,
+            "rss_before_mb": rss / 1e6, "rss_mb": peak_rss(pid) / 1e6,
+        }
+
+    def judge(self, total: int) -> None:
+        wrong = []
+        for stubs, of in ((self.stubs, self.others), (self.suffers, [self.victim])):
+            seen = stubs.look() or {}
+            if seen["bad"]:
+                wrong.append(seen["words"])
+            if "elasticsearch" in of and seen["es_created"] != total:
+                wrong.append(f"Elasticsearch has {seen['es_created']} of {total}")
+            if "bigquery" in of and seen["bq_rows"] - seen["bq_doubled"] != total:
+                wrong.append(f"BigQuery has {seen['bq_rows']} of {total}, {seen['bq_doubled']} doubled")
+            if "redis" in of and seen["redis_events"] != total:
+                wrong.append(f"Redis counted {seen['redis_events']} of {total}")
+        if wrong:
+            stop("; ".join(wrong))
+
+
+def show(one: dict[str, Any]) -> None:
+    def shares(of: dict[str, float]) -> str:
+        return ", ".join(f"{sink} {value:.1f} %" for sink, value in of.items())
+
+    left, joined = one["left_after_s"], one["joined_after_s"]
+    print(f"{one['sink']}: " + ("never left" if left is None else f"left after {left:.2f} s") + ", "
+          + ("still alone at the end" if joined is None else f"live again {joined:.1f} s after it was back"))
+    print(f"  others before    {shares(one['before'])}")
+    print(f"  others meanwhile {shares(one['outage'])}")
+    print(f"  in catch-up      {shares(one['catch_up'])}; it caught up at {one['catch_up_by_live']:.1f} times the live rate")
+    print(f"  one of them stood for {one['stood_s']:.2f} s at most; {one['rss_before_mb']:.0f} MB before, {one['rss_mb']:.0f} MB most",
+          flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rate", type=int, default=50_000, help="records per second offered")
+    parser.add_argument("--outage", type=float, default=20)
+    parser.add_argument("--slow", action="store_true")
+    parser.add_argument("--sink", action="append", default=[], choices=SINKS)
+    parser.add_argument("--engine", default=str(ROOT / "build/release"))
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the engine")
+    parser.add_argument("--port", type=int, default=17800)
+    parser.add_argument("--json", type=Path, help="write all of it there")
+    options = parser.parse_args()
+    settings = stack_settings()
+    results = []
+    for number, sink in enumerate(options.sink or SINKS):
+        results.append(Run(options, settings, sink, number).go())
+        show(results[-1])
+    if options.json:
+        options.json.write_text(json.dumps({"command": sys.argv, "runs": results}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
