@@ -117,9 +117,10 @@ class Run:
             engine = subprocess.Popen([*run, "run", "-e", str(self.env_file)], env=self.clean, stderr=log)
         until(lambda: get(self.metrics) is not None, 30, "the engine")
         seconds = 2 * WARM_SECONDS + 3 * self.options.outage + 10
-        offer = subprocess.Popen([self.build / "bench/prefill", "--brokers", self.brokers, "--topic", self.name, "--count",
-                                  str(int(self.options.rate * seconds)), "--rate", str(self.options.rate), "--bare", "--quiet",
-                                  "--contents", str(CONTENTS), "--event-ts", "now,20"])
+        offer = subprocess.Popen([self.build / "anabranch-loadgen", "run", "--target", "kafka", "--rate", str(self.options.rate),
+                                  "--count", str(int(self.options.rate * seconds)), "--shape", "unwrapped", "--quiet",
+                                  "-s", f"KAFKA_BOOTSTRAP_SERVERS={self.brokers}", "-s", f"EVENTS_TOPIC={self.name}",
+                                  "-s", f"CONTENT_ROWS={CONTENTS}"], env=self.clean, stdout=subprocess.DEVNULL)
         try:
             self.watch(WARM_SECONDS)
             begin = time.monotonic()

@@ -7,6 +7,8 @@
 
 /* While the shared reader has more to do, a private one gets one step for so many of its: a ninth of the time. */
 #define SHARED_STEPS 8
+/* And so many when the shared one has nothing to do: 50 us, before it is looked at again. */
+#define PRIVATE_STEPS 4
 /* Records of all partitions that a private reader may be behind when the shared one is held for it: 3 ms of work. */
 #define JOIN_RECORDS 10000
 /* How long the shared reader is held at most, and how long it is not held again after that was in vain. */
@@ -116,10 +118,14 @@ static bool is_held(const struct ab_worker *worker)
 
 static enum ab_step private_turn(struct ab_worker *worker, enum ab_step step, int64_t now_ns)
 {
+	int steps = step == AB_STEP_DONE ? 1 : PRIVATE_STEPS;
+
 	for (int s = 0; s < worker->sink_count; s++) {
 		if (worker->reader[1 + s].source == NULL)
 			continue;
-		enum ab_step one = ab_worker_step(worker, 1 + s, now_ns);
+		enum ab_step one = AB_STEP_DONE;
+		for (int n = 0; n < steps && one == AB_STEP_DONE; n++)
+			one = ab_worker_step(worker, 1 + s, now_ns);
 		try_to_join(worker, s, one, now_ns);
 		/* One that cannot go on says nothing about the worker: its sink is away. */
 		if (one == AB_STEP_DONE || worker->reader[0].source == NULL)

@@ -18,7 +18,7 @@ from typing import Any
 import oracle
 import psycopg
 import redis
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -184,7 +184,7 @@ class Kafka:
         """Everything that is in the topic now."""
         ends = {p: end for p, end in self.ends(topic).items() if end > 0}
         consumer = self.reader(isolation)
-        consumer.assign([TopicPartition(topic, p, 0) for p in ends])
+        consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in ends])
         begin = time.monotonic()
         try:
             while ends and time.monotonic() - begin < END_OF_LOG_SECONDS:

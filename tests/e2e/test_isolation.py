@@ -12,10 +12,10 @@ from services import until
 SMALL = {
     f"{sink}_{key}": value
     for sink in ("REDIS", "BIGQUERY", "ELASTICSEARCH")
-    for key, value in (("BATCH_SIZE", "200"), ("MAX_BUFFER_SIZE", "400"), ("SINK_PARALLELISM", "2"))
+    for key, value in (("BATCH_SIZE", "100"), ("MAX_BUFFER_SIZE", "200"), ("SINK_PARALLELISM", "2"))
 } | {"BIGQUERY_READ_TIMEOUT_MS": "2000", "ELASTICSEARCH_READ_TIMEOUT_MS": "2000", "REDIS_POOL_TIMEOUT_MS": "2000"}
-# Twice what links (2 workers x 4 chunks of 50 records) and lanes (2 batches) of one sink hold at these settings.
-BUFFERED = 6_000
+# Twice what links (2 workers x 4 chunks of 25 records) and lanes (2 batches) of one sink hold at these settings.
+BUFFERED = 2_500
 SEEDS = (1, 2, 3)
 MARKERS = {"redis": proxy.REDIS, "elasticsearch": proxy.ELASTICSEARCH, "bigquery": proxy.BIGQUERY}
 
@@ -74,8 +74,10 @@ def test_retention_overtaking_a_silent_sink_is_loud_and_exact(lab: Lab, choice: 
     engine, place = start(
         lab, "redis", sinks, ON_LOST_DATA=choice, KAFKA_CONF_QUEUED_MIN_MESSAGES=100, KAFKA_MAX_PARTITION_FETCH_BYTES=20000
     )
+    lab.prefill(1_000)
+    lab.settle(engine, sinks)
     place.silence(True)
-    lab.prefill(4 * BUFFERED)
+    lab.prefill(6 * BUFFERED, seed=3)
     records = lab.settle(engine, {"elasticsearch"})
     assert reads_alone(engine, "redis")
     to = {partition: end - 100 for partition, end in lab.ends(records).items()}
