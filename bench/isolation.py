@@ -202,6 +202,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write all of it there")
     options = parser.parse_args()
     settings = stack_settings()
+    postgres = [f"-s{key}={value}" for key, value in settings.items() if key.startswith("POSTGRES_")]
+    subprocess.run([Path(options.engine) / "anabranch-loadgen", "run", "-e", "/dev/null", *postgres, "--seed-contents",
+                    str(CONTENTS), "--count", "0", "--quiet"], check=True, stdout=subprocess.DEVNULL)
     results = []
     for number, sink in enumerate(options.sink or SINKS):
         results.append(Run(options, settings, sink, number).go())
