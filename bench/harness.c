@@ -94,6 +94,11 @@ void ab_bench_begin(struct ab_bench *bench, const char *program, int argc, char 
 	pin(bench->cpu);
 }
 
+bool ab_bench_wants(const struct ab_bench *bench, const char *begin)
+{
+	return bench->only == NULL || strstr(bench->only, begin) != NULL || strstr(begin, bench->only) != NULL;
+}
+
 void ab_bench_add(struct ab_bench *bench, const struct ab_bench_case *c)
 {
 	AB_ASSERT(bench->count < AB_BENCH_CASES_MAX && c->events > 0 && c->run != NULL);

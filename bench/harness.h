@@ -43,6 +43,9 @@ struct ab_bench {
 /* Reads the options and pins the thread; ends the program when they are wrong. */
 void ab_bench_begin(struct ab_bench *bench, const char *program, int argc, char **argv);
 
+/* Whether --only leaves any case whose name begins like this: what is costly to prepare need not be. */
+bool ab_bench_wants(const struct ab_bench *bench, const char *begin);
+
 /* Appends a case. name is copied. */
 void ab_bench_add(struct ab_bench *bench, const struct ab_bench_case *c);
 

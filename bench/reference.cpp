@@ -4,12 +4,12 @@
 
 #include <string.h>
 
-#include "bench/reference.h"
-
 extern "C" {
-#include "core/decode.h"
 #include "core/format.h"
+#include "core/uuid.h"
 }
+
+#include "bench/reference.h"
 
 namespace ondemand = simdjson::ondemand;
 

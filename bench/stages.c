@@ -436,7 +436,7 @@ int main(int argc, char **argv)
 	fprintf(stderr, "simdjson: engine %s, reference %s\n", ab_json_kernel(), ab_ref_kernels());
 	add_decodes(&bench);
 	add_cache(&bench, "5k", 5000);
-	if (!bench.smoke) {	/* 160 MB and 1.3 GB */
+	if (!bench.smoke && ab_bench_wants(&bench, "cache")) {	/* 160 MB and 1.3 GB */
 		add_cache(&bench, "1m", 1000000);
 		add_cache(&bench, "10m", 10000000);
 	}

@@ -73,6 +73,7 @@ struct ab_decoder {
 	size_t record_bytes_max;
 	char *scratch;
 	size_t scratch_bytes, scratch_used;
+	struct ab_shapes *shapes;	/* of events; contents are too few to be worth it */
 	/* one message's tokens */
 	enum ab_json_shape shape;
 	struct ab_json_field event[EVENT_FIELDS];
@@ -103,7 +104,8 @@ static size_t scratch_bytes(size_t record_bytes_max)
 
 size_t ab_decoder_bytes(size_t record_bytes_max)
 {
-	return sizeof(struct ab_decoder) + scratch_bytes(record_bytes_max) + ab_json_bytes(record_bytes_max);
+	return sizeof(struct ab_decoder) + scratch_bytes(record_bytes_max) + ab_json_bytes(record_bytes_max) +
+	       ab_shapes_bytes();
 }
 
 struct ab_decoder *ab_decoder_create(size_t record_bytes_max)
@@ -115,7 +117,8 @@ struct ab_decoder *ab_decoder_create(size_t record_bytes_max)
 	decoder->scratch_bytes = scratch_bytes(record_bytes_max);
 	decoder->scratch = malloc(decoder->scratch_bytes);
 	decoder->json = ab_json_create(record_bytes_max);
-	if (decoder->scratch == NULL || decoder->json == NULL) {
+	decoder->shapes = ab_shapes_create();
+	if (decoder->scratch == NULL || decoder->json == NULL || decoder->shapes == NULL) {
 		ab_decoder_destroy(decoder);
 		return NULL;
 	}
@@ -131,8 +134,14 @@ void ab_decoder_destroy(struct ab_decoder *decoder)
 		return;
 	if (decoder->json != NULL)
 		ab_json_destroy(decoder->json);
+	ab_shapes_destroy(decoder->shapes);
 	free(decoder->scratch);
 	free(decoder);
+}
+
+const struct ab_shape_counts *ab_decoder_shapes(const struct ab_decoder *decoder)
+{
+	return ab_shapes_counts(decoder->shapes);
 }
 
 void ab_decoder_reset(struct ab_decoder *decoder)
@@ -184,10 +193,14 @@ static const char *padded(struct ab_decoder *decoder, const char *bytes, size_t 
 	return copy;
 }
 
-/* Takes a record apart into the tokens of `fields` and of decoder->meta. AB_DECODE_EVENT: go on. */
+/* Takes a record apart into the tokens of the row and of decoder->meta: by a learned shape, or else by simdjson.
+ * AB_DECODE_EVENT: go on. */
 static enum ab_decode_result read_tokens(struct ab_decoder *decoder, const void *value, size_t len,
-					 struct ab_json_field *fields, size_t field_count, struct ab_reason *reason)
+					 struct ab_json_field *row, size_t row_count, struct ab_shapes *shapes,
+					 struct ab_reason *reason)
 {
+	struct ab_json_fields fields = {
+	    .row = row, .row_count = row_count, .meta = decoder->meta, .meta_count = META_COUNT};
 	const char *error = NULL;
 
 	if (value == NULL)
@@ -200,10 +213,17 @@ static enum ab_decode_result read_tokens(struct ab_decoder *decoder, const void 
 	if (bytes == NULL)
 		return AB_DECODE_FULL;
 
+	if (shapes != NULL && ab_shapes_read(shapes, bytes, len, &fields) == AB_SHAPE_READ) {
+		decoder->shape = fields.shape;
+		return AB_DECODE_EVENT;
+	}
 	struct ab_text text = {bytes, (uint32_t)len};
-	switch (ab_json_read(decoder->json, bytes, len, &decoder->shape, fields, field_count, decoder->meta, META_COUNT,
-			     &error)) {
+	enum ab_json_result result = ab_json_read(decoder->json, bytes, len, &fields, &error);
+	decoder->shape = fields.shape;
+	switch (result) {
 	case AB_JSON_OK:
+		if (shapes != NULL)
+			ab_shapes_learn(shapes, bytes, len, &fields);
 		return AB_DECODE_EVENT;
 	case AB_JSON_NULL:
 		return AB_DECODE_TOMBSTONE;
@@ -221,6 +241,9 @@ static enum ab_decode_result read_tokens(struct ab_decoder *decoder, const void 
 static enum ab_decode_result read_i64(const struct ab_json_field *field, int64_t min, int64_t max, int64_t *value,
 				      struct ab_reason *reason)
 {
+	*value = field->number;
+	if (AB_LIKELY(field->is_number && *value >= min && *value <= max))
+		return AB_DECODE_EVENT;
 	switch (ab_token_i64(field->token, min, max, value)) {
 	case AB_TOKEN_OK:
 		return AB_DECODE_EVENT;
@@ -416,7 +439,13 @@ static enum ab_decode_result read_nullable(const struct ab_json_field *row, stru
 		result = read_uuid(&row[CONTENT_ID], &event->content_id, reason);
 		event->has |= AB_HAS_CONTENT_ID;
 	}
-	if (result == AB_DECODE_EVENT && row[DURATION_MS].token.at != NULL) {
+	/* Null or not is a toss-up in this column, so a number and a null take the same way. */
+	const struct ab_json_field *duration = &row[DURATION_MS];
+	bool null = duration->token.at == NULL;
+	if (AB_LIKELY((null | duration->is_number) & (duration->number <= INT32_MAX))) {
+		event->duration_ms = duration->number;
+		event->has |= (uint16_t)(null ? 0 : AB_HAS_DURATION);
+	} else if (result == AB_DECODE_EVENT) {
 		result = read_i64(&row[DURATION_MS], INT32_MIN, INT32_MAX, &event->duration_ms, reason);
 		event->has |= AB_HAS_DURATION;
 	}
@@ -445,7 +474,8 @@ enum ab_decode_result ab_decode_event(struct ab_decoder *decoder, const void *va
 				      struct ab_reason *reason)
 {
 	*event = (struct ab_event){0};
-	enum ab_decode_result result = read_tokens(decoder, value, len, decoder->event, EVENT_FIELDS, reason);
+	enum ab_decode_result result =
+	    read_tokens(decoder, value, len, decoder->event, EVENT_FIELDS, decoder->shapes, reason);
 	if (result == AB_DECODE_EVENT)
 		result = read_op(decoder, &event->op, reason);
 	if (result == AB_DECODE_EVENT)
@@ -483,7 +513,8 @@ enum ab_decode_result ab_decode_content(struct ab_decoder *decoder, const void *
 {
 	enum ab_op op = AB_OP_CREATE;
 	*row = (struct ab_content_row){0};
-	enum ab_decode_result result = read_tokens(decoder, value, len, decoder->content, CONTENT_FIELDS, reason);
+	enum ab_decode_result result =
+	    read_tokens(decoder, value, len, decoder->content, CONTENT_FIELDS, NULL, reason);
 	if (result != AB_DECODE_EVENT)
 		return result;
 	/* Without add.fields a row that is there says enough: which operation wrote it makes no difference here. */
@@ -502,34 +533,4 @@ enum ab_decode_result ab_decode_content(struct ab_decoder *decoder, const void *
 	if (result == AB_DECODE_EVENT && !row->deleted)
 		result = read_content(decoder->content, row, reason);
 	return result;
-}
-
-static int hex_digit(char c)
-{
-	char letter = (char)(c | 32);
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
-}
-
-bool ab_uuid_parse(const char *text, size_t len, struct ab_uuid *out)
-{
-	uint64_t half[2] = {0, 0};
-	int digits = 0;
-	if (len != 36)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		if (i == 8 || i == 13 || i == 18 || i == 23) {
-			if (text[i] != '-')
-				return false;
-			continue;
-		}
-		int digit = hex_digit(text[i]);
-		if (digit < 0)
-			return false;
-		half[digits / 16] = half[digits / 16] << 4 | (uint64_t)digit;
-		digits++;
-	}
-	*out = (struct ab_uuid){half[0], half[1]};
-	return true;
 }

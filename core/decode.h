@@ -18,6 +18,7 @@
 #pragma once
 
 #include "core/event.h"
+#include "core/shape.h"
 
 enum ab_decode_result {
 	AB_DECODE_EVENT,	/* *event is filled */
@@ -56,6 +57,9 @@ struct ab_decoder *ab_decoder_create(size_t record_bytes_max);
 void ab_decoder_destroy(struct ab_decoder *decoder);
 void ab_decoder_reset(struct ab_decoder *decoder);
 
+/* How many messages were read by a learned shape (core/shape.h), and how many shapes were learned. Any thread. */
+const struct ab_shape_counts *ab_decoder_shapes(const struct ab_decoder *decoder);
+
 /* Bytes a decoder takes, for the memory bound. Most of them are touched only by records of the largest size. */
 size_t ab_decoder_bytes(size_t record_bytes_max);
 
@@ -75,6 +79,3 @@ struct ab_content_row {
 
 enum ab_decode_result ab_decode_content(struct ab_decoder *decoder, const void *value, size_t len,
 					struct ab_content_row *row, struct ab_reason *reason);
-
-/* "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", any case. Returns false for anything else. */
-bool ab_uuid_parse(const char *text, size_t len, struct ab_uuid *out);

@@ -195,6 +195,23 @@ static void workers_metrics(struct ab_text_out *out, const struct ab_engine *eng
 	ab_text_add(out, "anabranch_enrich_misses_total{outcome=\"unknown\"} %" PRIu64 "\n", unknown);
 }
 
+static void shapes_metrics(struct ab_text_out *out, const struct ab_engine *engine)
+{
+	uint64_t matched = 0, missed = 0, learned = 0;
+
+	for (int w = 0; w < engine->worker_count; w++) {
+		const struct ab_shape_counts *shapes = ab_decoder_shapes(engine->worker[w].decoder);
+		matched += ab_count_get(&shapes->matched);
+		missed += ab_count_get(&shapes->missed);
+		learned += ab_count_get(&shapes->learned);
+	}
+	help(out, "decode_shapes_total", "counter",
+	     "Records read by a learned shape, records left to simdjson, and shapes learned: a changed table makes new ones.");
+	ab_text_add(out, "anabranch_decode_shapes_total{outcome=\"matched\"} %" PRIu64 "\n", matched);
+	ab_text_add(out, "anabranch_decode_shapes_total{outcome=\"missed\"} %" PRIu64 "\n", missed);
+	ab_text_add(out, "anabranch_decode_shapes_total{outcome=\"learned\"} %" PRIu64 "\n", learned);
+}
+
 static void stages_metrics(struct ab_text_out *out, const struct ab_engine *engine)
 {
 	help(out, "stage_busy_seconds_total", "counter", "Time a thread worked.");
@@ -449,6 +466,7 @@ char *ab_engine_view_metrics(void *arg, size_t *len, int *http_status)
 	help(&out, "start_time_seconds", "gauge", "When the engine started.");
 	ab_text_add(&out, "anabranch_start_time_seconds %.3f\n", (double)engine->started_wall_ms / 1000);
 	workers_metrics(&out, engine);
+	shapes_metrics(&out, engine);
 	stages_metrics(&out, engine);
 	ab_engine_limit_metrics(&out, engine);
 	if (engine->member != NULL)

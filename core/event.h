@@ -10,17 +10,13 @@
 
 #include <stdbool.h>
 
-#include "core/base.h"
+#include "core/uuid.h"
 
 enum ab_op {
 	AB_OP_CREATE,	/* c */
 	AB_OP_READ,	/* r: from a snapshot */
 	AB_OP_UPDATE,	/* u */
 	AB_OP_DELETE,	/* d, or __deleted == "true" */
-};
-
-struct ab_uuid {
-	uint64_t hi, lo;	/* big-endian halves of the 16 bytes */
 };
 
 /* One content type, kept once. json is the type as a JSON string token with its quotes, text the plain bytes. */

@@ -11,6 +11,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "core/base.h"
 
 #ifdef __cplusplus
@@ -26,10 +28,13 @@ struct ab_json_field {
 	const char *name;
 	uint32_t name_len;
 	struct ab_text token;	/* out: raw token; strings with quotes and trimmed; at == NULL: missing or null */
+	const char *place;	/* out: where its value begins, null too; NULL: missing */
+	int64_t number;		/* out: the token's value, when it is known to be a number of up to 16 digits; else 0 */
+	bool is_number;		/* out: number is known */
 };
 
 /* Initializes a field of a name that is written out. */
-#define AB_JSON_FIELD(literal) {literal, sizeof(literal) - 1, {NULL, 0}}
+#define AB_JSON_FIELD(literal) {literal, sizeof(literal) - 1, {NULL, 0}, NULL, 0, false}
 
 enum ab_json_result {
 	AB_JSON_OK,
@@ -56,13 +61,23 @@ enum ab_json_shape {
 	AB_JSON_NO_ROW,		/* envelope with neither: truncate and message events */
 };
 
-/* Reads one message: fields from the row (flat: the object; envelope: after, or before when there is no after), and
+/* What is asked of a message, and what was found. */
+struct ab_json_fields {
+	struct ab_json_field *row, *meta;
+	size_t row_count, meta_count;
+	enum ab_json_shape shape;	/* out */
+	const char *payload;		/* out: where the wrapper's payload object begins; without one, the message */
+};
+
+/* Reads one message: fields of the row (flat: the object; envelope: after, or before when there is no after), and
  * meta from beside it (flat: the object too; envelope: what stands beside before and after by its own name, such as
  * "op", and what stands in source with that before it, such as "source.lsn"). *error gets a static text when the
  * result is neither OK nor NULL. */
-enum ab_json_result ab_json_read(struct ab_json *json, const char *bytes, size_t len, enum ab_json_shape *shape,
-				 struct ab_json_field *fields, size_t field_count, struct ab_json_field *meta,
-				 size_t meta_count, const char **error);
+enum ab_json_result ab_json_read(struct ab_json *json, const char *bytes, size_t len, struct ab_json_fields *fields,
+				 const char **error);
+
+/* Whether a text is UTF-8. */
+bool ab_json_utf8_valid(const char *bytes, size_t len);
 
 #ifdef __cplusplus
 }

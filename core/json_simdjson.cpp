@@ -50,6 +50,7 @@ struct reading {
 	bool payload_null;
 	bool envelope;
 	ab_json_shape shape;
+	const char *payload;
 	const char *error;
 };
 
@@ -89,7 +90,7 @@ ab_json_result twice(reading &r)
 void clear(list &l)
 {
 	for (size_t i = 0; i < l.count; i++)
-		l.field[i].token = {nullptr, 0};
+		l.field[i] = {l.field[i].name, l.field[i].name_len, {nullptr, 0}, nullptr, 0, false};
 	l.seen = 0;
 	l.next = 0;
 }
@@ -214,6 +215,7 @@ ab_json_result take(reading &r, list &l, size_t i, ondemand::value value)
 		return twice(r);
 	l.seen |= 1u << i;
 	std::string_view token = trimmed(value.raw_json_token());
+	l.field[i].place = token.data();
 	if (!token.empty() && (token[0] == '{' || token[0] == '[')) {
 		l.field[i].token = {token.data(), 1};
 		return walk(r, value, 1);
@@ -343,6 +345,7 @@ ab_json_result read_key(reading &r, std::string_view key, ondemand::value value,
 	case SCHEMA:
 		return skip_schema(r, value);
 	case PAYLOAD:
+		r.payload = token.data();
 		return read_payload(r, value);
 	case SOURCE:
 		return read_source(r, value);
@@ -425,23 +428,29 @@ const char *ab_json_kernel(void)
 	return name.c_str();
 }
 
-enum ab_json_result ab_json_read(struct ab_json *json, const char *bytes, size_t len, enum ab_json_shape *shape,
-				 struct ab_json_field *fields, size_t field_count, struct ab_json_field *meta,
-				 size_t meta_count, const char **error)
+bool ab_json_utf8_valid(const char *bytes, size_t len)
+{
+	return simdjson::validate_utf8(bytes, len);
+}
+
+enum ab_json_result ab_json_read(struct ab_json *json, const char *bytes, size_t len, struct ab_json_fields *fields,
+				 const char **error)
 {
 	AB_ASSERT(len <= json->record_bytes_max);
-	AB_ASSERT(field_count <= FIELDS_MAX && meta_count <= FIELDS_MAX);
+	AB_ASSERT(fields->row_count <= FIELDS_MAX && fields->meta_count <= FIELDS_MAX);
 	if (is_null(bytes, len))
 		return AB_JSON_NULL;
 	reading r{};
 	r.end = bytes + len;
-	r.fields = list_of(fields, field_count);
-	r.meta = list_of(meta, meta_count);
+	r.fields = list_of(fields->row, fields->row_count);
+	r.meta = list_of(fields->meta, fields->meta_count);
 	r.shape = AB_JSON_FLAT;
+	r.payload = bytes;
 	enum ab_json_result result = read(json, r, bytes, len);
 	if (r.envelope && r.shape == AB_JSON_FLAT)
 		r.shape = AB_JSON_NO_ROW;
-	*shape = r.shape;
+	fields->shape = r.shape;
+	fields->payload = r.payload;
 	*error = r.error;
 	return result;
 }

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "core/digits.h"
+
 /* The four hexadecimal digits of a \u escape, or -1. */
 static int hex4(const char *at, const char *end)
 {
@@ -98,23 +100,44 @@ bool ab_token_number_valid(struct ab_text token)
 	return at == end;
 }
 
+/* A number of at most nineteen digits, eight at a time from its end. */
+static inline bool take_natural(const char *at, size_t count, uint64_t *value)
+{
+	uint64_t low = ab_digits_word(at + (count > 8 ? count - 8 : 0), count > 8 ? 8 : count), middle, high;
+
+	*value = ab_digits_value(low);
+	if (count <= 8)
+		return ab_digits_valid(low);
+	count -= 8;
+	middle = ab_digits_word(at + (count > 8 ? count - 8 : 0), count > 8 ? 8 : count);
+	*value += ab_digits_value(middle) * 100000000;
+	if (count <= 8)
+		return ab_digits_valid(low) && ab_digits_valid(middle);
+	high = ab_digits_word(at, count - 8);
+	*value += ab_digits_value(high) * UINT64_C(10000000000000000);
+	return ab_digits_valid(low) && ab_digits_valid(middle) && ab_digits_valid(high);
+}
+
 enum ab_token_result ab_token_i64(struct ab_text token, int64_t min, int64_t max, int64_t *value)
 {
 	const char *at = token.at, *end = at + token.len;
 	bool negative = at < end && *at == '-';
+	uint64_t size;
+
 	at += negative;
-	if (at == end || skip_digits(at, end) != end || (*at == '0' && end - at > 1))
+	if (at == end || (*at == '0' && end - at > 1))
 		return AB_TOKEN_WRONG_TYPE;
-	/* Downwards from zero, because the smallest number has no positive twin. */
-	int64_t sum = 0;
-	for (; at < end; at++)
-		if (__builtin_mul_overflow(sum, 10, &sum) || __builtin_sub_overflow(sum, *at - '0', &sum))
-			return AB_TOKEN_OUT_OF_RANGE;
-	if (!negative && __builtin_sub_overflow((int64_t)0, sum, &sum))
+	if (end - at > 19)
+		return skip_digits(at, end) == end ? AB_TOKEN_OUT_OF_RANGE : AB_TOKEN_WRONG_TYPE;
+	if (!take_natural(at, (size_t)(end - at), &size))
+		return AB_TOKEN_WRONG_TYPE;
+	/* The smallest number has no positive twin. */
+	if (size > (uint64_t)INT64_MAX + negative)
 		return AB_TOKEN_OUT_OF_RANGE;
-	if (sum < min || sum > max)
+	int64_t number = (int64_t)(negative ? 0 - size : size);
+	if (number < min || number > max)
 		return AB_TOKEN_OUT_OF_RANGE;
-	*value = sum;
+	*value = number;
 	return AB_TOKEN_OK;
 }
 
@@ -165,10 +188,4 @@ enum ab_token_result ab_token_unescape(struct ab_text token, char *to, size_t ro
 	}
 	*len = n;
 	return AB_TOKEN_OK;
-}
-
-bool ab_token_is(struct ab_text token, const char *text)
-{
-	size_t len = strlen(text);
-	return token.at != NULL && token.len == len + 2 && token.at[0] == '"' && memcmp(token.at + 1, text, len) == 0;
 }

@@ -35,7 +35,11 @@ enum ab_token_result ab_token_i64(struct ab_text token, int64_t min, int64_t max
 enum ab_token_result ab_token_unescape(struct ab_text token, char *to, size_t room, size_t *len);
 
 /* Whether the token is this text in quotes, written without escapes. */
-bool ab_token_is(struct ab_text token, const char *text);
+static inline bool ab_token_is(struct ab_text token, const char *text)
+{
+	size_t len = strlen(text);
+	return token.len == len + 2 && token.at != NULL && token.at[0] == '"' && memcmp(token.at + 1, text, len) == 0;
+}
 
 static inline bool ab_token_is_string(struct ab_text token)
 {

@@ -63,20 +63,6 @@ static void add_up(struct ab_sink_lane *lane, const struct ab_batch *batch)
 	}
 }
 
-static size_t put_uuid(char *to, struct ab_uuid id)
-{
-	static const char hex[] = "0123456789abcdef";
-	char *at = to;
-
-	for (int nibble = 0; nibble < 32; nibble++) {
-		uint64_t half = nibble < 16 ? id.hi : id.lo;
-		if (nibble == 8 || nibble == 12 || nibble == 16 || nibble == 20)
-			*at++ = '-';
-		*at++ = hex[(half >> (60 - 4 * (nibble % 16))) & 15];
-	}
-	return (size_t)(at - to);
-}
-
 static char *put_settings(char *to, const struct ab_sink_lane *lane)
 {
 	const struct ab_sink *sink = lane->sink;
@@ -121,7 +107,8 @@ static char *put_window(char *to, const struct ab_redis_sum *sum, const struct a
 	for (uint32_t i = window->contents; i != AB_REDIS_NONE; i = sum->cell[i].next) {
 		const struct ab_redis_cell *content = &sum->cell[i];
 		char id[40], percent[AB_FORMAT_MAX_BYTES];
-		to = ab_resp_put(to, id, put_uuid(id, content->content_id));
+		ab_uuid_write(id, content->content_id);
+		to = ab_resp_put(to, id, AB_UUID_TEXT_BYTES_MAX);
 		to = ab_resp_put(to, percent, ab_format_hundredths(percent, content->pct_hundredths));
 	}
 	return to;

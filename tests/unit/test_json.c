@@ -22,8 +22,10 @@ static enum ab_json_result read_before(const char *text, const char *behind)
 		padded[len + i] = behind[i % strlen(behind)];
 	memcpy(padded, text, len);
 	error = NULL;
-	enum ab_json_result result =
-	    ab_json_read(json, padded, len, &shape, fields, AB_COUNT(fields), meta, AB_COUNT(meta), &error);
+	struct ab_json_fields asked = {
+	    .row = fields, .row_count = AB_COUNT(fields), .meta = meta, .meta_count = AB_COUNT(meta)};
+	enum ab_json_result result = ab_json_read(json, padded, len, &asked, &error);
+	shape = asked.shape;
 	ab_json_destroy(json);
 	return result;
 }
