@@ -6,8 +6,8 @@
  * Threads: one ab_json per thread.
  * Memory:  the parser grows once, at creation, to record_bytes_max. Tokens point into the given bytes.
  * Limits:  the given bytes must be followed by AB_JSON_PADDING_BYTES readable bytes (ab_decode sees to it).
- *          The whole text must be UTF-8 with closed strings. Of the schema nothing more is looked at, of strings that
- *          were not asked for not the escapes; everything else must be JSON to the letter, nested at most 64 deep.
+ *          The whole text must be UTF-8, and JSON to the letter, nested at most 64 deep; only of strings that were not
+ *          asked for the escapes are not looked at.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* core/json_simdjson.cpp — see json.h. simdjson 3.0 On-Demand, without exceptions.
  *
- * On-Demand is lazy: what is not read is not looked at. So every value but the schema's is walked here, which also
- * keeps On-Demand within the document: its skip counts brackets without telling { from [, and may end beyond the last
- * one. Fields come out as raw tokens, because sinks copy them as they stand; that is why their escapes are checked.
+ * On-Demand is lazy: what is not read is not looked at. So every value is walked here, which also keeps On-Demand
+ * within the document: its skip counts brackets without telling { from [, and may end beyond the last one. Fields come
+ * out as raw tokens, because sinks copy them as they stand; that is why their escapes are checked.
  */
 #define SIMDJSON_EXCEPTIONS 0
 #include <simdjson.h>
@@ -118,13 +118,28 @@ size_t find(list &l, std::string_view key)
 	return l.count;
 }
 
-/* A value's raw token without the white space behind it. On-Demand's reaches to the next token. */
+/* Without the white space behind it: On-Demand's tokens reach to the next one. */
 std::string_view trimmed(std::string_view token)
 {
 	auto space = [](char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; };
 	while (!token.empty() && space(token.back()))
 		token.remove_suffix(1);
 	return token;
+}
+
+/* A value's raw token; empty: it is none. Where brackets are missing, On-Demand takes what lies behind the text for the
+ * next token, and its length from an index that is none: nothing is to be read of such a one. And it takes a string
+ * before a colon for a key, wherever it stands, and skips from there: so what follows a scalar is looked at here. */
+std::string_view token_of(const reading &r, ondemand::value &value)
+{
+	std::string_view token = value.raw_json_token();
+	if (token.data() >= r.end || token.size() > size_t(r.end - token.data()) || token.empty())
+		return {};
+	const char *next = token.data() + token.size();
+	bool scalar = token[0] != '{' && token[0] != '[';
+	if (scalar && (next == r.end || (*next != ',' && *next != '}' && *next != ']')))
+		return {};
+	return trimmed(token);
 }
 
 /* Escapes are checked only where somebody is going to use the string. */
@@ -148,7 +163,7 @@ ab_json_result key_of(reading &r, ondemand::field &field, std::string_view *key)
 	const char *raw = field.key().raw(), *at = raw;
 	while (at < r.end && *at != '"' && *at != '\\')
 		at++;	/* keys are too short for memchr to win */
-	if (at == r.end)
+	if (at >= r.end)
 		return invalid(r, simdjson::UNCLOSED_STRING);
 	*key = {raw, size_t(at - raw)};
 	if (*at == '\\') {
@@ -180,7 +195,7 @@ template <typename Each> ab_json_result each_field(reading &r, ondemand::object 
 /* Goes through a value that nobody asked for: brackets must match, scalars must be JSON's. */
 ab_json_result walk(reading &r, ondemand::value value, int depth)
 {
-	std::string_view token = trimmed(value.raw_json_token());
+	std::string_view token = token_of(r, value);
 	if (token.empty() || (token[0] != '{' && token[0] != '['))
 		return check_scalar(r, token, false);
 	if (depth >= DEPTH_MAX)
@@ -214,7 +229,7 @@ ab_json_result take(reading &r, list &l, size_t i, ondemand::value value)
 	if (l.seen & 1u << i)
 		return twice(r);
 	l.seen |= 1u << i;
-	std::string_view token = trimmed(value.raw_json_token());
+	std::string_view token = token_of(r, value);
 	l.field[i].place = token.data();
 	if (!token.empty() && (token[0] == '{' || token[0] == '[')) {
 		l.field[i].token = {token.data(), 1};
@@ -297,19 +312,6 @@ ab_json_result read_column(reading &r, std::string_view key, ondemand::value val
 	return i < r.meta.count ? take(r, r.meta, i, value) : walk(r, value, 1);
 }
 
-/* The schema is most of a message's bytes and says nothing we ask for: its brackets are counted, no more. */
-ab_json_result skip_schema(reading &r, ondemand::value value)
-{
-	ondemand::object schema;
-	simdjson::error_code error = value.get_object().get(schema);
-	if (!error)
-		error = schema.raw_json().error();
-	if (error)
-		return invalid(r, error);
-	/* Not one token left: On-Demand would go on into what lies behind the message. */
-	return r.document.current_location().error() ? invalid(r, simdjson::INCOMPLETE_ARRAY_OR_OBJECT) : AB_JSON_OK;
-}
-
 ab_json_result read_level(reading &r, ondemand::object &object, bool root);
 
 ab_json_result read_payload(reading &r, ondemand::value value)
@@ -335,7 +337,7 @@ ab_json_result read_key(reading &r, std::string_view key, ondemand::value value,
 	if (special & r.seen)
 		return twice(r);
 	r.seen |= special;
-	std::string_view token = trimmed(value.raw_json_token());
+	std::string_view token = token_of(r, value);
 	bool object = !token.empty() && token[0] == '{';
 	if (special == PAYLOAD)
 		r.payload_null = token == "null";
@@ -343,7 +345,7 @@ ab_json_result read_key(reading &r, std::string_view key, ondemand::value value,
 		return read_column(r, key, value);
 	switch (special) {
 	case SCHEMA:
-		return skip_schema(r, value);
+		return walk(r, value, 1);	/* rare: it is the same in every message, see core/shape.h */
 	case PAYLOAD:
 		r.payload = token.data();
 		return read_payload(r, value);

@@ -78,6 +78,15 @@ static bool same_event(const struct ab_event *a, const struct ab_event *b)
 	       same_text(a->event_type_json, b->event_type_json) && same_text(a->device_json, b->device_json);
 }
 
+/* Says which message it is: shapes depend on those before it, so an input may not fail alone. */
+static void expect(bool holds, const char *what, size_t len)
+{
+	if (holds)
+		return;
+	fprintf(stderr, "%s:\n%.*s\n", what, (int)len, bytes);
+	abort();
+}
+
 /* The whole message to a parser that shares nothing with ours. The schema and strings that nobody asked for may hold
  * escapes that it refuses and simdjson does not look at, so only a message without backslash is judged; and numbers
  * beyond a double, and objects with a key twice where nobody asks, are taken by us. */
@@ -89,7 +98,7 @@ static void check_jansson(size_t len)
 		return;
 	json_t *json = json_loadb(bytes, len, JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, &error);
 	bool beyond = json == NULL && json_error_code(&error) == json_error_numeric_overflow;
-	AB_ASSERT(json_is_object(json) || beyond);
+	expect(json_is_object(json) || beyond, error.text, len);
 	json_decref(json);
 }
 
@@ -97,17 +106,22 @@ static void compare(size_t len)
 {
 	struct ab_event expected, got;
 	struct ab_reason reason = {0}, reason_got = {0};
+	enum ab_decode_result result, first = AB_DECODE_FULL;
 
-	ab_decoder_reset(plain);
-	enum ab_decode_result result = ab_decode_event(plain, bytes, len, &expected, &reason);
-	AB_ASSERT(result != AB_DECODE_FULL);
 	for (int i = 0; i < LEVELS; i++) {
+		/* What lies behind the message may change the words of a rejection, never the verdict. */
+		memset(bytes + len, "},]"[i], AB_JSON_PADDING_BYTES);
+		ab_decoder_reset(plain);
+		result = ab_decode_event(plain, bytes, len, &expected, &reason);
+		expect(result != AB_DECODE_FULL && (i == 0 || result == first), "what lies behind decides", len);
+		first = result;
 		ab_decoder_reset(shaped[i]);
-		AB_ASSERT(ab_decode_event(shaped[i], bytes, len, &got, &reason_got) == result);
+		expect(ab_decode_event(shaped[i], bytes, len, &got, &reason_got) == result, "another verdict", len);
 		if (result == AB_DECODE_EVENT)
-			AB_ASSERT(same_event(&expected, &got));
+			expect(same_event(&expected, &got), "another event", len);
 		if (result == AB_DECODE_REJECTED)
-			AB_ASSERT(reason.code == reason_got.code && strcmp(reason.text, reason_got.text) == 0);
+			expect(reason.code == reason_got.code && strcmp(reason.text, reason_got.text) == 0,
+			       "another reason", len);
 	}
 	if (result == AB_DECODE_EVENT)
 		check_jansson(len);
