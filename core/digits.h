@@ -1,4 +1,4 @@
-/* core/digits.h — decimal digits by the word: eight of them checked and valued by a few multiplications.
+/* core/digits.h — decimal digits by the word: eight of them read or written by a few multiplications.
  *
  * Threads: any; pure. Nothing outside of the given bytes is read.
  * Source:  the well-known SWAR method (Langdale and Lemire; Khuong, "How to quickly parse eight digits").
@@ -45,4 +45,15 @@ static inline uint64_t ab_digits_value(uint64_t word)
 	word = (word & UINT64_C(0x0f0f0f0f0f0f0f0f)) * 2561 >> 8;
 	word = (word & UINT64_C(0x00ff00ff00ff00ff)) * 6553601 >> 16;
 	return (word & UINT64_C(0x0000ffff0000ffff)) * UINT64_C(42949672960001) >> 32;
+}
+
+/* A value below 10^8 as eight digits, the first in the lowest byte: halves, pairs, then single digits, side by side. */
+static inline uint64_t ab_digits_of(uint32_t value)
+{
+	uint64_t fours = value / 10000 | (uint64_t)(value % 10000) << 32;
+	uint64_t hundreds = fours * 10486 >> 20 & UINT64_C(0x7f0000007f);
+	uint64_t twos = hundreds | (fours - 100 * hundreds) << 16;
+	uint64_t tens = twos * 103 >> 10 & UINT64_C(0x000f000f000f000f);
+
+	return (tens | (twos - 10 * tens) << 8) | UINT64_C(0x3030303030303030);
 }

@@ -18,17 +18,34 @@ static int64_t floor_div(int64_t a, int64_t b)
 	return a / b - (a % b < 0);
 }
 
+/* Eight digits, or of the first group those behind its leading zeros; always stores eight bytes. */
+static size_t write_group(char *to, uint32_t value, bool first)
+{
+	uint64_t digits = ab_digits_of(value);
+	unsigned zeros = 0;
+
+	if (first)	/* a bit in the last byte: a zero is one digit */
+		zeros = (unsigned)__builtin_ctzll((digits & UINT64_C(0x0f0f0f0f0f0f0f0f)) | UINT64_C(1) << 56) / 8;
+	digits >>= 8 * zeros;
+	memcpy(to, &digits, 8);
+	return 8 - zeros;
+}
+
+/* Stores up to seven bytes beyond the number, 28 in all. */
 static size_t write_u64(char *to, uint64_t value)
 {
-	char digits[20];
-	size_t count = 0;
-	do {
-		digits[count++] = (char)('0' + value % 10);
-		value /= 10;
-	} while (value != 0);
-	for (size_t i = 0; i < count; i++)
-		to[i] = digits[count - 1 - i];
-	return count;
+	const uint64_t group = 100000000;
+	size_t len;
+
+	if (value < group)
+		return write_group(to, (uint32_t)value, true);
+	if (value < group * group) {
+		len = write_group(to, (uint32_t)(value / group), true);
+	} else {
+		len = write_group(to, (uint32_t)(value / (group * group)), true);
+		len += write_group(to + len, (uint32_t)(value / group % group), false);
+	}
+	return len + write_group(to + len, (uint32_t)(value % group), false);
 }
 
 static uint64_t magnitude(int64_t value)
@@ -45,8 +62,10 @@ size_t ab_format_i64(char *to, int64_t value)
 
 static char *two(char *to, unsigned value)
 {
-	to[0] = (char)('0' + value / 10);
-	to[1] = (char)('0' + value % 10);
+	static const char pairs[] = "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849"
+				    "5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
+
+	memcpy(to, pairs + 2 * value, 2);
 	return to + 2;
 }
 
@@ -67,19 +86,21 @@ struct date {
 };
 
 /* Days since 1970 to a date of the Gregorian calendar, 0001-01-01 to 9999-12-31. A year that starts in March puts the
- * leap day last, so that months have fixed lengths before it; 719468 days lie between 0000-03-01 and 1970-01-01. */
+ * leap day last, so that months have fixed lengths before it; 719468 days lie between 0000-03-01 and 1970-01-01.
+ * Source: Neri and Schneider, Euclidean affine functions and their application to calendar algorithms (2022). */
 static struct date date_of(int64_t days)
 {
-	uint32_t n = (uint32_t)(days + 719468);
-	uint32_t era = n / 146097, day_of_era = n % 146097;
-	uint32_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-	uint32_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-	uint32_t march_month = (5 * day_of_year + 2) / 153;
-	uint32_t month = march_month < 10 ? march_month + 3 : march_month - 9;
+	uint32_t quarters = 4 * (uint32_t)(days + 719468) + 3;
+	uint32_t century = quarters / 146097, day_of_century = quarters % 146097 / 4;
+	uint64_t scaled = UINT64_C(2939745) * (4 * day_of_century + 3);	/* by 2^32 / 1461 */
+	uint32_t year_of_century = (uint32_t)(scaled >> 32), day_of_year = (uint32_t)scaled / 2939745 / 4;
+	uint32_t month_and_day = 2141 * day_of_year + 197913;		/* by 2^16 / 30.6 */
+	bool next_year = day_of_year >= 306;
+
 	return (struct date){
-		.year = era * 400 + year_of_era + (month <= 2),
-		.month = month,
-		.day = day_of_year - (153 * march_month + 2) / 5 + 1,
+		.year = 100 * century + year_of_century + next_year,
+		.month = (month_and_day >> 16) - (next_year ? 12 : 0),
+		.day = (month_and_day & 0xffff) / 2141 + 1,
 	};
 }
 
@@ -154,11 +175,10 @@ size_t ab_format_iso(char *to, int64_t epoch_us)
 	unsigned micros = (unsigned)(epoch_us - floor_div(epoch_us, SECOND_US) * SECOND_US);
 	*at++ = 'T';
 	at = write_clock(at, second_of_day);
-	*at++ = '.';
-	at = two(at, micros / 10000);
-	at = two(at, micros / 100 % 100);
-	at = two(at, micros % 100);
-	*at++ = 'Z';
+	uint64_t digits = ab_digits_of(micros);	/* two zeros and six digits */
+	digits = (digits >> 8 & ~UINT64_C(0xff)) | '.' | (uint64_t)'Z' << 56;
+	memcpy(at, &digits, 8);
+	at += 8;
 	return (size_t)(at - to);
 }
 

@@ -1,7 +1,7 @@
 /* core/format.h — numbers and times as text, by integer arithmetic alone.
  *
- * Threads: any; pure. Every function writes at `to`, returns the number of bytes written, and never terminates. The
- * caller has made sure of room: AB_FORMAT_MAX_BYTES is enough for any of them.
+ * Threads: any; pure. Every function writes at `to`, returns the number of bytes that count, and never terminates. The
+ * caller has made sure of room: AB_FORMAT_MAX_BYTES, of which what lies behind the text may be written over.
  */
 #pragma once
 

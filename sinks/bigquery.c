@@ -30,6 +30,8 @@
 static char *write_row(char *to, const struct ab_sink *sink, const struct ab_event *event)
 {
 	static const char *const op[] = {"\"c\"", "\"r\"", "\"u\"", "\"d\""};
+	char kafka_time[AB_FORMAT_MAX_BYTES + 2];	/* written twice: made once */
+	size_t kafka_len = (size_t)(ab_out_kafka_iso(kafka_time, event->kafka_ts_ms) - kafka_time);
 
 	/* id and version come first: the lookup reads them back from here. */
 	to = AB_OUT(to, "{\"id\":");
@@ -53,19 +55,19 @@ static char *write_row(char *to, const struct ab_sink *sink, const struct ab_eve
 	to = AB_OUT(to, ",\"engagement_pct\":");
 	to = event->has & AB_HAS_PCT ? to + ab_format_hundredths(to, event->pct_hundredths) : AB_OUT(to, "null");
 	to = AB_OUT(to, ",\"processing_time\":");
-	to = ab_out_kafka_datetime(to, event->kafka_ts_ms);
+	to = ab_out_iso_as_datetime(to, kafka_time, kafka_len);
 	to = AB_OUT(to, ",\"op\":");
 	to = ab_out_bytes(to, op[event->op], 3);
 	to = AB_OUT(to, ",\"deleted\":");
 	to = ab_out_bool(to, event->op == AB_OP_DELETE);
 	to = AB_OUT(to, ",\"kafka_topic\":\"");
-	to = ab_out_bytes(to, sink->topic, strlen(sink->topic));
+	to = ab_out_text(to, sink->topic, sink->topic_len);
 	to = AB_OUT(to, "\",\"kafka_partition\":");
 	to = ab_out_quoted_i64(to, event->partition);
 	to = AB_OUT(to, ",\"kafka_offset\":");
 	to = ab_out_quoted_i64(to, event->offset);
 	to = AB_OUT(to, ",\"kafka_ts\":");
-	to = ab_out_kafka_iso(to, event->kafka_ts_ms);
+	to = ab_out_text(to, kafka_time, kafka_len);
 	return AB_OUT(to, "}");
 }
 
@@ -83,7 +85,7 @@ static enum ab_encode_result encode(const struct ab_sink *sink, const struct ab_
 		*reason = "event_ts is outside of the years 1 to 9999";
 		return AB_ENCODE_REJECTED;
 	}
-	char *to = ab_out_bytes((char *)bytes, sink->row_head, strlen(sink->row_head));
+	char *to = ab_out_text((char *)bytes, sink->row_head, sink->row_head_len);
 	to = ab_out_i64(to, event->partition);
 	*to++ = '-';
 	to = ab_out_i64(to, event->offset);
@@ -128,7 +130,9 @@ static struct ab_sink *create(const struct ab_config *config, char *error)
 	snprintf(sink->topic, sizeof sink->topic, "%s", config->events_topic);
 	sink->read_timeout_ms = config->bigquery_read_timeout_ms;
 	sink->doubts_counted = UINT64_MAX; /* what is there at start is counted too */
+	sink->topic_len = strlen(sink->topic);
 	write_row_head(sink);
+	sink->row_head_len = strlen(sink->row_head);
 	snprintf(path, sizeof path, "/bigquery/v2/projects/%s/datasets/%s/tables/%s/insertAll?prettyPrint=false",
 		 sink->project, sink->dataset, sink->table);
 	AB_ASSERT(ab_http_head_write(sink->insert_head, sizeof sink->insert_head, "POST", path, sink->host, sink->port,

@@ -55,6 +55,7 @@ struct ab_sink {
 	char project[AB_BQ_NAME_MAX_BYTES], dataset[AB_BQ_NAME_MAX_BYTES], table[AB_BQ_NAME_MAX_BYTES];
 	char topic[AB_TOPIC_MAX_BYTES + 1];
 	char row_head[AB_BQ_INSERT_ID_MAX_BYTES + 16]; /* {"insertId":"<topic>- */
+	size_t topic_len, row_head_len;
 	char insert_head[AB_HTTP_REQUEST_HEAD_MAX_BYTES], query_head[AB_HTTP_REQUEST_HEAD_MAX_BYTES];
 	int64_t read_timeout_ms;
 	struct ab_http_admin admin;

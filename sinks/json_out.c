@@ -13,13 +13,6 @@ static char *time_token(char *to, int64_t epoch_us, format_fn *format)
 	return to;
 }
 
-static char *kafka_token(char *to, int64_t epoch_ms, format_fn *format)
-{
-	if (epoch_ms < 0 || epoch_ms > AB_TIME_MAX_US / 1000)
-		return AB_OUT(to, "null");
-	return time_token(to, epoch_ms * 1000, format);
-}
-
 char *ab_out_iso(char *to, int64_t epoch_us)
 {
 	return time_token(to, epoch_us, ab_format_iso);
@@ -32,12 +25,21 @@ char *ab_out_datetime(char *to, int64_t epoch_us)
 
 char *ab_out_kafka_iso(char *to, int64_t epoch_ms)
 {
-	return kafka_token(to, epoch_ms, ab_format_iso);
+	if (epoch_ms < 0 || epoch_ms > AB_TIME_MAX_US / 1000)
+		return AB_OUT(to, "null");
+	return ab_out_iso(to, epoch_ms * 1000);
 }
 
-char *ab_out_kafka_datetime(char *to, int64_t epoch_ms)
+char *ab_out_iso_as_datetime(char *to, const char *iso, size_t len)
 {
-	return kafka_token(to, epoch_ms, ab_format_datetime);
+	const size_t seconds = sizeof "\"2026-11-23T23:19:12" - 1;
+
+	if (len < seconds)
+		return ab_out_bytes(to, iso, len);	/* null */
+	memcpy(to, iso, seconds);
+	to[sizeof "\"2026-11-23" - 1] = ' ';
+	to[seconds] = '"';
+	return to + seconds + 1;
 }
 
 size_t ab_out_room(const struct ab_event *event)

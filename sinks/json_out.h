@@ -24,10 +24,47 @@ static inline char *ab_out_bytes(char *to, const char *bytes, size_t len)
 	return to + len;
 }
 
+/* Bytes whose number is not known to the compiler, most often less than 64: two or four stores that may overlap, and no
+ * call. Nothing outside of either is touched. */
+static inline char *ab_out_text(char *to, const char *bytes, size_t len)
+{
+	typedef char part __attribute__((vector_size(16)));
+	part first, second, third, last;
+
+	if (AB_UNLIKELY(len > 64))
+		return ab_out_bytes(to, bytes, len);
+	if (len >= 16) {
+		memcpy(&first, bytes, 16);
+		memcpy(&last, bytes + len - 16, 16);
+		if (len > 32) {
+			memcpy(&second, bytes + 16, 16);
+			memcpy(&third, bytes + len - 32, 16);
+			memcpy(to + 16, &second, 16);
+			memcpy(to + len - 32, &third, 16);
+		}
+		memcpy(to, &first, 16);
+		memcpy(to + len - 16, &last, 16);
+	} else if (len >= 8) {
+		memcpy(&first, bytes, 8);
+		memcpy(&last, bytes + len - 8, 8);
+		memcpy(to, &first, 8);
+		memcpy(to + len - 8, &last, 8);
+	} else if (len >= 4) {
+		memcpy(&first, bytes, 4);
+		memcpy(&last, bytes + len - 4, 4);
+		memcpy(to, &first, 4);
+		memcpy(to + len - 4, &last, 4);
+	} else {
+		for (size_t i = 0; i < len; i++)
+			to[i] = bytes[i];
+	}
+	return to + len;
+}
+
 /* A token of the message, or null. */
 static inline char *ab_out_token(char *to, struct ab_text token)
 {
-	return token.at == NULL ? AB_OUT(to, "null") : ab_out_bytes(to, token.at, token.len);
+	return token.at == NULL ? AB_OUT(to, "null") : ab_out_text(to, token.at, token.len);
 }
 
 static inline char *ab_out_i64(char *to, int64_t value)
@@ -55,7 +92,9 @@ char *ab_out_iso(char *to, int64_t epoch_us);
 char *ab_out_datetime(char *to, int64_t epoch_us);
 /* The same for Kafka's milliseconds, where a negative time means that there is none. */
 char *ab_out_kafka_iso(char *to, int64_t epoch_ms);
-char *ab_out_kafka_datetime(char *to, int64_t epoch_ms);
+
+/* What ab_out_iso() or ab_out_kafka_iso() wrote, as ab_out_datetime() writes it. */
+char *ab_out_iso_as_datetime(char *to, const char *iso, size_t len);
 
 /* Upper bound of one encoded event, in either form. */
 size_t ab_out_room(const struct ab_event *event);
