@@ -53,7 +53,7 @@ static void add_up(struct ab_sink_lane *lane, const struct ab_batch *batch)
 {
 	struct ab_redis_sum *sum = &lane->sink->sum;
 
-	ab_redis_sum_clear(sum);
+	ab_redis_sum_clear(sum, batch->item_count);
 	for (uint32_t i = 0; i < batch->item_count; i++) {
 		const struct ab_item *item = &batch->item[i];
 		if (item->outcome != AB_OUTCOME_PENDING)

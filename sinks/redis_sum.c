@@ -57,10 +57,10 @@ void ab_redis_sum_create(struct ab_redis_sum *sum, uint32_t item_max)
 	memset(sum, 0, sizeof *sum);
 	sum->cell_max = cell_max(item_max);
 	sum->cell = calloc(sum->cell_max, sizeof sum->cell[0]);
-	sum->slot_mask = slot_count(item_max) - 1;
-	sum->slot = calloc((size_t)sum->slot_mask + 1, sizeof sum->slot[0]);
+	sum->slot_max = slot_count(item_max);
+	sum->slot = calloc(sum->slot_max, sizeof sum->slot[0]);
 	AB_ASSERT(sum->cell != NULL && sum->slot != NULL);
-	ab_redis_sum_clear(sum);
+	ab_redis_sum_clear(sum, item_max);
 }
 
 void ab_redis_sum_destroy(struct ab_redis_sum *sum)
@@ -74,10 +74,12 @@ size_t ab_redis_sum_bytes(uint32_t item_max)
 	return cell_max(item_max) * sizeof(struct ab_redis_cell) + slot_count(item_max) * sizeof(struct ab_redis_slot);
 }
 
-void ab_redis_sum_clear(struct ab_redis_sum *sum)
+void ab_redis_sum_clear(struct ab_redis_sum *sum, uint32_t items)
 {
+	AB_ASSERT(slot_count(items) <= sum->slot_max);
+	sum->slot_mask = slot_count(items) - 1;
 	if (++sum->round == 0) {	/* after 2^32 batches: slots of the last round 1 must not look alive */
-		memset(sum->slot, 0, ((size_t)sum->slot_mask + 1) * sizeof sum->slot[0]);
+		memset(sum->slot, 0, sum->slot_max * sizeof sum->slot[0]);
 		sum->round = 1;
 	}
 	sum->cell_count = 0;

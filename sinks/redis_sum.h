@@ -59,7 +59,8 @@ struct ab_redis_sum {
 	struct ab_redis_slot {
 		uint32_t round, cell;
 	} *slot;
-	uint32_t slot_mask;
+	uint32_t slot_max;		/* of them */
+	uint32_t slot_mask;		/* as many as this round's records need: few stay in the cache */
 	uint32_t round;
 	uint32_t windows, window_count;
 	uint32_t last_window;		/* the cell of the last record's minute: the next one's nearly always */
@@ -71,5 +72,6 @@ void ab_redis_sum_create(struct ab_redis_sum *sum, uint32_t item_max);
 void ab_redis_sum_destroy(struct ab_redis_sum *sum);
 size_t ab_redis_sum_bytes(uint32_t item_max);
 
-void ab_redis_sum_clear(struct ab_redis_sum *sum);
+/* Begins anew, for at most so many records. */
+void ab_redis_sum_clear(struct ab_redis_sum *sum, uint32_t items);
 void ab_redis_sum_add(struct ab_redis_sum *sum, const struct ab_redis_record *record);
