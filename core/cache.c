@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/limits.h"
+#include "core/pages.h"
 
 #define VALUE_TAKEN UINT64_C(1)
 #define VALUE_ALIVE UINT64_C(2)
@@ -70,20 +71,18 @@ struct ab_cache *ab_cache_create(size_t capacity)
 	}
 	cache->capacity = capacity;
 	cache->slots = slot_count(capacity);
-	cache->entry = aligned_alloc(AB_CACHE_LINE_BYTES, cache->slots * sizeof(struct entry));
+	cache->entry = ab_pages_take(cache->slots * sizeof(struct entry));
 	if (cache->entry == NULL) {
 		free(cache);
 		return NULL;
 	}
-	/* Touches every page now, so that memory that is not there is missed at start. */
-	memset(cache->entry, 0, cache->slots * sizeof(struct entry));
 	return cache;
 }
 
 void ab_cache_destroy(struct ab_cache *cache)
 {
 	if (cache != NULL)
-		free(cache->entry);
+		ab_pages_give(cache->entry, cache->slots * sizeof(struct entry));
 	free(cache);
 }
 

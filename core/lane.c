@@ -3,13 +3,15 @@
 
 #include <string.h>
 
+#include "core/pages.h"
+
 static void batch_create(struct ab_batch *batch, const struct ab_lane_limits *limits)
 {
 	memset(batch, 0, sizeof *batch);
 	batch->item_max = limits->item_max;
 	batch->bytes_max = limits->bytes_max;
 	batch->item = calloc(batch->item_max, sizeof batch->item[0]);
-	batch->bytes = malloc(batch->bytes_max);
+	batch->bytes = ab_pages_take(batch->bytes_max);
 	AB_ASSERT(batch->item != NULL && batch->bytes != NULL);
 }
 
@@ -38,7 +40,7 @@ void ab_lane_destroy(struct ab_lane *lane)
 {
 	for (int i = 0; i < 2; i++) {
 		free(lane->batch[i].item);
-		free(lane->batch[i].bytes);
+		ab_pages_give(lane->batch[i].bytes, lane->batch[i].bytes_max);
 	}
 }
 
