@@ -53,6 +53,7 @@ struct ab_facts_sink {
 	char name[16];
 	char state[24]; /* the engine's word */
 	char why[160];
+	bool live; /* its ordinary state: it reads with the others */
 	bool stalled;
 	double stalled_s; /* how long it has taken nothing while it should */
 	double given_per_s, acked_per_s, bytes_per_s, requests_per_s;

@@ -54,6 +54,7 @@ static void read_state(const char *ready, struct ab_facts_sink *sink)
 	if (word >= sizeof sink->state)
 		return;
 	snprintf(sink->state, sizeof sink->state, "%.*s", (int)word, at);
+	sink->live = strcmp(sink->state, "live") == 0;
 	if (word + 2 < line)
 		snprintf(sink->why, sizeof sink->why, "%.*s", (int)(line - word - 2), at + word + 2);
 }
@@ -146,16 +147,11 @@ static void freshness_counts(const struct ab_facts_history *history, struct ab_f
 	}
 }
 
-static bool runs(const struct ab_facts_sink *sink)
-{
-	return strcmp(sink->state, "running") == 0 || strcmp(sink->state, "live") == 0;
-}
-
 /* Records to take, none taken, and a reason: a request without an answer, errors, or a state that is not the ordinary
  * one. A lane that waits for its batch to fill has none of these. */
 static void judge_sink(struct ab_facts_sink *sink)
 {
-	bool in_the_way = sink->in_flight > 0 || sink->errors_new > 0 || !runs(sink);
+	bool in_the_way = sink->in_flight > 0 || sink->errors_new > 0 || !sink->live;
 
 	sink->stalled = sink->behind > 0 && in_the_way && sink->stalled_s >= AB_FACTS_STALLED_S;
 	if (!sink->stalled)

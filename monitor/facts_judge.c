@@ -27,7 +27,7 @@ static void judge_sinks(struct ab_facts *facts)
 			verdict(facts, AB_HEALTH_STALLED,
 				"%s has taken nothing for %.0f s, %.0f records are waiting%s%s", sink->name,
 				sink->stalled_s, sink->behind, sink->why[0] ? ": " : "", sink->why);
-		else if (strcmp(sink->state, "running") != 0 && strcmp(sink->state, "live") != 0)
+		else if (!sink->live)
 			verdict(facts, AB_HEALTH_DEGRADED, "%s is %s%s%s", sink->name, sink->state,
 				sink->why[0] ? ": " : "", sink->why);
 	}

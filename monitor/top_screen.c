@@ -116,8 +116,7 @@ static void draw_sink_branch(int y, int x, const struct ab_facts *facts, const s
 	const struct glyphs *glyphs = glyphs_of(view);
 	const struct ab_facts_sink *sink = &facts->sink[s];
 	const char *arm = s == 0 ? glyphs->tee : s + 1 == facts->sink_count ? glyphs->end : glyphs->fork;
-	bool well = strcmp(sink->state, "running") == 0 || strcmp(sink->state, "live") == 0;
-	attr_t attributes = sink->stalled ? paint(view, PAIR_BAD) : well ? 0 : paint(view, PAIR_WARN);
+	attr_t attributes = sink->stalled ? paint(view, PAIR_BAD) : sink->live ? 0 : paint(view, PAIR_WARN);
 
 	x = text(y + s, x, COLS, 0, "%s ", arm);
 	text(y + s, x, COLS, attributes, "%s", sink->name);
@@ -181,8 +180,7 @@ static void draw_sink_heads(int y)
 static void draw_sink(int y, const struct ab_facts_sink *sink, const struct ab_top_view *view)
 {
 	char word[AB_WORD_BYTES], batch[2 * AB_WORD_BYTES];
-	bool well = strcmp(sink->state, "running") == 0 || strcmp(sink->state, "live") == 0;
-	attr_t state = sink->stalled ? paint(view, PAIR_BAD) : well ? paint(view, PAIR_GOOD) : paint(view, PAIR_WARN);
+	attr_t state = sink->stalled ? paint(view, PAIR_BAD) : sink->live ? paint(view, PAIR_GOOD) : paint(view, PAIR_WARN);
 	attr_t dead = sink->dead > 0 ? paint(view, PAIR_WARN) : 0,
 	       errors = sink->errors_new > 0 ? paint(view, PAIR_BAD) : 0;
 	int x = 26;

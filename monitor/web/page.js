@@ -25,7 +25,7 @@ function element(tag, text, className) {
 const fill = (parent, children) => parent.replaceChildren(...children);
 
 const TONE = {OK: "good", IDLE: "idle", BEHIND: "warn", DEGRADED: "warn", STALLED: "bad", DOWN: "bad", ASKING: "idle"};
-const ordinary = (sink) => sink.state === "running" || sink.state === "live";
+const ordinary = (sink) => sink.state === "live";
 const sinkTone = (sink) => sink.stalled ? "bad" : ordinary(sink) ? "good" : sink.state === "unknown" ? "bad" : "warn";
 
 function box(name, tone, lines) {

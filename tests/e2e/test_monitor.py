@@ -103,7 +103,7 @@ def test_the_screen_says_what_the_metrics_say_at_both_sizes(lab: Lab, screens: l
 def caught_up(row: str) -> bool:
     """name state in/s ack/s p99 behind …; the p99 has a unit behind its number, or is "> 1 min", or "-"."""
     words = re.sub(r"> 1 min|≤\d+(\.\d)? m?s", "p99", row).split()
-    return len(words) >= 9 and words[1] == "running" and words[5] == "0"
+    return len(words) >= 9 and words[1] == "live" and words[5] == "0"
 
 
 def keys_do_what_the_last_line_says(screen: Screen) -> None:
@@ -150,7 +150,7 @@ def test_an_engine_that_is_gone_is_down_and_nothing_is_shown_as_zero(lab: Lab, s
     engine.start()
     lab.settle(engine)
     screens.append(Screen(str(engine.env_file), 80, 24, "--ascii", locale="C"))
-    screens[0].until("the engine's first answer", lambda: "running" in screens[0].row("redis"))
+    screens[0].until("the engine's first answer", lambda: " live " in screens[0].row("redis"))
     assert screens[0].text().isascii()
     engine.kill()
     screens[0].until("DOWN", lambda: "* DOWN" in screens[0].text())

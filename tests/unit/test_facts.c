@@ -55,7 +55,7 @@ static void conclude(const char *ready)
 	ab_facts_judge(&facts);
 }
 
-#define WELL "ready\nredis: running\n"
+#define WELL "ready\nredis: live\n"
 
 Test(facts, a_sink_that_holds_a_request_for_two_seconds_is_stalled_and_its_records_are_counted, .init = begin)
 {
