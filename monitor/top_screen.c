@@ -361,8 +361,7 @@ static void draw_help(const struct ab_top_view *view)
 	    "/        filter: sinks and partitions whose name or status holds the word; empty: all",
 	    "?        this page; any key leaves it",
 	    "",
-	    "Rates and percentiles are of the last 10 seconds. A percentile is the bound of a histogram's bucket: \"<= "
-	    "16 ms\".",
+	    "Rates and percentiles are of the last 10 seconds; a percentile is the bound of a histogram's bucket.",
 	    "IN/S     records encoded for a sink         ACK/S   records it has acknowledged",
 	    "P99      from the commit in PostgreSQL to the acknowledgement; - when nothing was acknowledged",
 	    "BEHIND   records between the sink's position and the end of the log; ? when it is not known",
