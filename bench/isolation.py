@@ -49,6 +49,7 @@ class Run:
         self.name = f"bench_isolation_{os.getpid()}_{number}"
         self.admin = AdminClient({"bootstrap.servers": settings["KAFKA_BOOTSTRAP_SERVERS"]})
         self.admin.create_topics([NewTopic(self.name, PARTITIONS, 1)])[self.name].result(30)
+        time.sleep(1)  # until the broker leads it
         build = Path(options.engine)
         self.stubs, self.suffers = Stubs(build, options.port), Stubs(build, options.port + 10)
         self.work = tempfile.TemporaryDirectory()
@@ -128,7 +129,7 @@ class Run:
             self.suffer(self.options.outage)
             back = time.monotonic()
             self.watch(2 * self.options.outage + WARM_SECONDS, lambda s: not s.alone[self.victim] and s.at > back + 3)
-            joined = self.samples[-1].at if not self.samples[-1].alone[self.victim] else None
+            joined = next((s.at for s in self.samples if s.at > back and not s.alone[self.victim]), None)
             result = self.tell(begin, back, joined, engine.pid, rss)
             offer.wait(120)
             total = int(self.options.rate * seconds)
@@ -145,7 +146,7 @@ class Run:
             self.admin.delete_topics([self.name])[self.name].result(30)
 
     def tell(self, begin: float, back: float, joined: float | None, pid: int, rss: int) -> dict[str, Any]:
-        end = joined or self.samples[-1].at
+        end = self.samples[-1].at
         left = next((s.at - begin for s in self.samples if s.at > begin and s.alone[self.victim]), None)
         caught = [s for s in self.samples if back <= s.at <= end and s.alone[self.victim]]
         pace = 0.0
