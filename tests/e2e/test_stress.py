@@ -9,7 +9,6 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
 from engine import Engine, binary
 from lab import CONTENTS, Lab
 from proxy import REDIS, Proxy
@@ -119,7 +118,6 @@ def drawn_by_chromium(page: Path, profile: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="package chromium is not installed")
 def test_two_stages_reach_every_sink_and_the_report_says_so(source_lab: Lab) -> None:
     lab = source_lab
     engine = lab.engine()
