@@ -211,11 +211,12 @@ const char *stub_json_value(const char *at, const char *end, struct stub_pick *p
 
 int64_t stub_pick_number(const struct stub_pick *pick)
 {
-	const char *at = pick->at, *end = pick->at + pick->len;
+	const char *at = pick->at;
 	int64_t n = 0;
 
 	if (at == NULL)
 		return -1;
+	const char *end = at + pick->len;
 	if (*at == '"') {
 		at++;
 		end--;
