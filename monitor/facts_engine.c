@@ -64,16 +64,29 @@ static double acked(const struct ab_scrape *scrape, const char *label)
 	return ab_scrape_sum(scrape, "anabranch_sink_events_total", label, "outcome=\"acked\"");
 }
 
-/* How long the sink's count of acknowledged records has been what it is now; at most the history's length. */
-static double unmoved_s(const struct ab_facts_history *history, const char *label)
+static double errors(const struct ab_scrape *scrape, const char *label)
+{
+	return ab_scrape_sum(scrape, "anabranch_sink_errors_total", label, NULL);
+}
+
+/* How long a sink has taken nothing although something is in its way: a request without an answer all the time, errors
+ * since it took the last one, or a state that is not the ordinary one. A lane that waits for its batch to fill has none of
+ * these, and one that has just sent it has not been in flight for long. At most the history's length. */
+static double stood_s(const struct ab_facts_history *history, const char *label, bool live)
 {
 	const struct ab_scrape *now = nth(history, history->count - 1);
-	double value = acked(now, label);
-	int64_t since_ns = now->at_ns;
+	int64_t same_ns = now->at_ns, in_flight_ns = now->at_ns;
+	bool in_flight = true, failed = false;
 
-	for (int i = history->count - 1; i >= 0 && acked(nth(history, i), label) == value; i--)
-		since_ns = nth(history, i)->at_ns;
-	return (double)(now->at_ns - since_ns) / 1e9;
+	for (int i = history->count - 1; i >= 0 && acked(nth(history, i), label) == acked(now, label); i--) {
+		const struct ab_scrape *then = nth(history, i);
+		same_ns = then->at_ns;
+		failed |= errors(now, label) > errors(then, label);
+		in_flight &= ab_scrape_sum(then, "anabranch_sink_inflight_requests", label, NULL) > 0;
+		if (in_flight)
+			in_flight_ns = then->at_ns;
+	}
+	return (double)(now->at_ns - (failed || !live ? same_ns : in_flight_ns)) / 1e9;
 }
 
 static double batch_limit(const struct ab_config *config, const char *sink)
@@ -116,7 +129,7 @@ static void sink_facts(const struct ab_facts_history *history, const struct wind
 	sink->errors = ab_scrape_sum(window->now, "anabranch_sink_errors_total", label, NULL);
 	sink->errors_new = grown(window, "anabranch_sink_errors_total", label, NULL);
 	sink->behind_s = ab_scrape_sum(window->now, "anabranch_sink_lag_seconds", label, NULL);
-	sink->stalled_s = unmoved_s(history, label);
+	sink->stalled_s = stood_s(history, label, sink->live);
 }
 
 /* What each bucket of the freshness histogram counted since the answer before: one column of a heat map. */
@@ -147,13 +160,9 @@ static void freshness_counts(const struct ab_facts_history *history, struct ab_f
 	}
 }
 
-/* Records to take, none taken, and a reason: a request without an answer, errors, or a state that is not the ordinary
- * one. A lane that waits for its batch to fill has none of these. */
 static void judge_sink(struct ab_facts_sink *sink)
 {
-	bool in_the_way = sink->in_flight > 0 || sink->errors_new > 0 || !sink->live;
-
-	sink->stalled = sink->behind > 0 && in_the_way && sink->stalled_s >= AB_FACTS_STALLED_S;
+	sink->stalled = sink->behind > 0 && sink->stalled_s >= AB_FACTS_STALLED_S;
 	if (!sink->stalled)
 		sink->stalled_s = 0;
 }

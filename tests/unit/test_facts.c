@@ -85,6 +85,26 @@ Test(facts, a_lane_that_waits_for_its_batch_is_not_stalled, .init = begin)
 	ab_facts_end(&history);
 }
 
+Test(facts, a_lane_that_has_waited_for_its_batch_and_has_just_sent_it_is_not_stalled, .init = begin)
+{
+	for (int i = 0; i < 5; i++)
+		answer(i, (struct story){.records = 500, .acked = 200, .position = 200, .committed = 200, .lag = 300,
+					 .in_flight = i == 4});
+	conclude(WELL);
+	cr_expect_not(facts.sink[0].stalled);
+	ab_facts_end(&history);
+}
+
+Test(facts, an_error_before_the_last_record_taken_is_forgotten, .init = begin)
+{
+	answer(0, (struct story){.records = 500, .acked = 100, .position = 100, .committed = 100, .lag = 300});
+	for (int i = 1; i < 6; i++)
+		answer(i, (struct story){.records = 500, .acked = 200, .position = 200, .committed = 200, .lag = 300, .errors = 3});
+	conclude(WELL);
+	cr_expect_not(facts.sink[0].stalled);
+	ab_facts_end(&history);
+}
+
 Test(facts, a_sink_that_refuses_connections_is_stalled_too, .init = begin)
 {
 	for (int i = 0; i < 4; i++)
