@@ -442,7 +442,7 @@ static void replay_letter(void *arg, const struct ab_dlq_letter *letter)
 	if (replay->failed || strcmp(letter->topic, replay->config->events_topic) != 0 ||
 	    bsearch(&place, replay->place, replay->place_count, sizeof place, by_place) == NULL)
 		return;
-	if (letter->value_omitted || letter->value == NULL) {
+	if (letter->value_cut >= 0 || letter->value == NULL) {
 		replay->gone++;
 	} else if (strcmp(letter->code, "sink") != 0) {
 		replay_record(replay, letter->partition, letter->offset, letter->timestamp_ms, letter->value,

@@ -165,10 +165,11 @@ static void print_value(const struct ab_dlq_letter *letter, bool raw)
 	char *masked = raw ? NULL : ab_dlq_masked(letter->value, letter->value_len);
 
 	printf("\n");
-	if (letter->value_omitted)
-		printf("(the topic refused the value as too large; the record itself is at its topic, partition and "
-		       "offset)\n");
-	else if (letter->value == NULL)
+	if (letter->value_cut >= 0)
+		printf("(only the beginning of %" PRId64 " bytes: the topic refused them as too large. The record itself is at "
+		       "its topic, partition and offset)\n",
+		       letter->value_cut);
+	if (letter->value == NULL)
 		printf("(no value)\n");
 	else if (masked != NULL)
 		print_bytes(masked, strlen(masked));

@@ -21,7 +21,7 @@ struct ab_dlq_letter {
 	char sink[32], topic[AB_TOPIC_MAX_BYTES + 1], code[64], reason[AB_DLQ_REASON_MAX_BYTES];
 	int partition;			/* of the record */
 	int64_t offset, timestamp_ms;	/* -1: not said */
-	bool value_omitted;		/* the topic refused the value as too large */
+	int64_t value_cut;		/* how long it was, when the topic took its beginning only; -1: it is whole */
 	const void *value;		/* the record, or what was written for the sink (code "sink"); valid in the callback */
 	size_t value_len;
 	int at_partition;		/* where the letter itself lies */

@@ -49,7 +49,6 @@ static void on_record(void *arg, const struct ab_source_record *record)
 				       .at_offset = record->offset,
 				       .at_ms = record->timestamp_ms};
 	int64_t partition = -1;
-	char omitted[64];
 
 	rd_kafka_message_headers(record->handle, &headers);
 	if (!header(headers, "sink", letter.sink, sizeof letter.sink) ||
@@ -61,7 +60,7 @@ static void on_record(void *arg, const struct ab_source_record *record)
 	header(headers, "code", letter.code, sizeof letter.code);
 	header(headers, "reason", letter.reason, sizeof letter.reason);
 	number(headers, "timestamp", &letter.timestamp_ms);
-	letter.value_omitted = header(headers, "value_omitted", omitted, sizeof omitted);
+	number(headers, "value_cut", &letter.value_cut);
 	letter.partition = (int)partition;
 	if (reading->sink == NULL || strcmp(letter.sink, reading->sink) == 0 || strcmp(letter.sink, "all") == 0)
 		reading->on_letter(reading->arg, &letter);

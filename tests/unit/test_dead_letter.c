@@ -7,6 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/exit.h"
+#include "monitor/dlq.h"
+
 #define PRODUCE_KEY INT16_C(0) /* Kafka's request number */
 #define TOPIC "dead"
 
@@ -32,6 +35,7 @@ static void begin(void)
 {
 	char error[512];
 
+	ab_config_defaults(&config);
 	host = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), error, sizeof error);
 	cr_assert(host != NULL);
 	cluster = rd_kafka_mock_cluster_new(host, 1);
@@ -128,6 +132,55 @@ Test(dead_letter, one_that_is_too_large_for_the_topic_arrives_cut_and_says_so, .
 	cr_expect(header_is(found, "offset", "7"));
 	rd_kafka_message_destroy(found);
 	rd_kafka_destroy(reader);
+	end();
+}
+
+Test(dead_letter, one_that_was_refused_before_it_was_cut_stays_cut, .timeout = 60)
+{
+	static char value[100000];
+	rd_kafka_t *reader;
+
+	memset(value, 'x', sizeof value);
+	begin();
+	rd_kafka_mock_push_request_errors(cluster, PRODUCE_KEY, 3, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+					  RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
+					  RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+	cr_expect_eq(put(7, value, sizeof value), AB_DEAD_LETTER_TAKEN);
+	cr_expect(becomes_acked(1));
+	rd_kafka_message_t *found = read_back(&reader);
+	cr_expect_eq(found->len, AB_DEAD_LETTER_CUT_BYTES, "%zu bytes, which the topic would refuse for ever", found->len);
+	cr_expect(header_is(found, "value_cut", "100000"));
+	rd_kafka_message_destroy(found);
+	rd_kafka_destroy(reader);
+	end();
+}
+
+static struct ab_dlq_letter seen[4];
+static size_t seen_count;
+
+static void see(void *arg, const struct ab_dlq_letter *letter)
+{
+	(void)arg;
+	if (seen_count < AB_COUNT(seen))
+		seen[seen_count] = *letter;
+	seen_count++;
+}
+
+Test(dead_letter, whoever_reads_letters_knows_which_are_cut, .timeout = 60)
+{
+	static char value[100000];
+
+	memset(value, 'x', sizeof value);
+	begin();
+	rd_kafka_mock_push_request_errors(cluster, PRODUCE_KEY, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+	cr_expect_eq(put(7, value, sizeof value), AB_DEAD_LETTER_TAKEN);
+	cr_expect(becomes_acked(1));
+	cr_expect_eq(put(8, "poison", 6), AB_DEAD_LETTER_TAKEN);
+	cr_expect(becomes_acked(2));
+	cr_expect_eq(ab_dlq_read(&config, NULL, see, NULL), AB_EXIT_OK);
+	cr_assert_eq(seen_count, 2);
+	cr_expect(seen[0].offset == 7 && seen[0].value_cut == 100000 && seen[0].value_len == AB_DEAD_LETTER_CUT_BYTES);
+	cr_expect(seen[1].offset == 8 && seen[1].value_cut == -1 && seen[1].value_len == 6);
 	end();
 }
 
