@@ -78,13 +78,20 @@ static void add_number(rd_kafka_headers_t *headers, const char *name, int64_t va
 	rd_kafka_header_add(headers, name, -1, text, n);
 }
 
+/* A letter that was cut stays so: the topic would refuse the whole again. */
+static rd_kafka_resp_err_t produce_again(struct ab_dead_letters *letters, struct letter *letter, const void *value,
+					 size_t len)
+{
+	return produce(letters, letter, value, letter->cut ? ab_min_u64(len, AB_DEAD_LETTER_CUT_BYTES) : len);
+}
+
 /* The beginning of the value, and how long it was. */
 static rd_kafka_resp_err_t produce_cut(struct ab_dead_letters *letters, struct letter *letter, const void *value,
 				       size_t len)
 {
 	letter->cut = true;
 	add_number(letter->headers, "value_cut", (int64_t)len);
-	return produce(letters, letter, value, ab_min_u64(len, AB_DEAD_LETTER_CUT_BYTES));
+	return produce_again(letters, letter, value, len);
 }
 
 /* Kept until Kafka takes it. */
@@ -128,7 +135,7 @@ static void try_again(struct ab_dead_letters *letters)
 	for (; letter != NULL; letter = next) {
 		next = letter->next;
 		atomic_fetch_sub(&letters->refused_count, 1);
-		rd_kafka_resp_err_t error = produce(letters, letter, letter->value, letter->value_len);
+		rd_kafka_resp_err_t error = produce_again(letters, letter, letter->value, letter->value_len);
 		if (error)
 			refuse(letters, letter, NULL, 0, error);
 	}
