@@ -168,6 +168,8 @@ static bool read_strings(const char *text, const struct ab_scan *scan, const str
 	for (uint32_t i = 0; i < shape->string_count; i++) {
 		const struct ab_shape_value *value = &shape->string[i];
 		size_t first = where(scan, value->first), end = where(scan, value->end);
+		if (value->slot == AB_SHAPE_NO_SLOT)
+			continue;
 		set(field_of(fields, value->slot), text + first, end - first, 0, false);
 	}
 	return true;

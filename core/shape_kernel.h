@@ -45,7 +45,7 @@ struct ab_shape {
 	uint32_t unescaped_count, absent_count;
 	uint8_t absent[AB_SHAPE_VALUES_MAX];	/* fields that are not there */
 	struct ab_shape_place tail_end;	/* where the last literal ends: there the text must end */
-	/* strings that were asked for, and all scalars, since those must be checked */
+	/* strings that were asked for or whose escapes must be checked, and all scalars, since those must be checked */
 	struct ab_shape_value string[AB_SHAPE_VALUES_MAX], scalar[AB_SHAPE_VALUES_MAX];
 	/* stretches of neighbouring strings that were asked for: without a backslash no escape has to be checked */
 	struct ab_shape_value unescaped[AB_SHAPE_VALUES_MAX];

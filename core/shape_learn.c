@@ -18,6 +18,7 @@ struct learner {
 	size_t literal;			/* where the literal under way began, */
 	uint32_t literal_quote;		/* and its first quote, if it has one yet */
 	int depth;			/* objects and arrays that are open */
+	struct ab_text key;		/* the last one */
 	struct ab_text special;		/* the key before `at`, if it is one that decides */
 	bool stretch;			/* a stretch of asked strings is open */
 	size_t matched;			/* fields that were found again */
@@ -82,6 +83,18 @@ static uint8_t slot_of(struct learner *l, const char *value)
 	return AB_SHAPE_NO_SLOT;
 }
 
+/* A string of a column's name that is nobody's value: in the `before` of an update. ab_json_read() looks at its escapes,
+ * since it cannot know yet that there is an `after`. */
+static bool is_passed_over(const struct learner *l)
+{
+	const struct ab_json_fields *f = l->fields;
+
+	for (size_t i = 0; i < f->row_count && l->key.at != NULL; i++)
+		if (f->row[i].name_len == l->key.len && memcmp(f->row[i].name, l->key.at, l->key.len) == 0)
+			return true;
+	return false;
+}
+
 static bool has_backslash(const char *from, const char *to)
 {
 	return memchr(from, '\\', (size_t)(to - from)) != NULL;
@@ -130,7 +143,7 @@ static enum ab_shape_learn_result learn_string(struct learner *l)
 	l->quote++;
 	if (close_literal(l, l->at + 1) != AB_SHAPE_LEARNED)
 		return AB_SHAPE_CANNOT;
-	if (value.slot != AB_SHAPE_NO_SLOT) {
+	if (value.slot != AB_SHAPE_NO_SLOT || is_passed_over(l)) {
 		shape->string[shape->string_count++] = value;
 		add_stretch(l, &value);
 	} else if (has_backslash(l->text + l->at, l->text + last)) {
@@ -155,6 +168,7 @@ static enum ab_shape_learn_result learn_text(struct learner *l)
 	const struct ab_text key = {l->text + l->at + 1, (uint32_t)(last - l->at - 1)};
 	if (has_backslash(key.at, key.at + key.len))
 		return AB_SHAPE_CANNOT;
+	l->key = key;
 	l->special = decides(l, key) ? key : (struct ab_text){NULL, 0};
 	l->quote += 2;
 	l->at = next + 1;

@@ -40,6 +40,7 @@ static const char *const family[] = {
     "{\"before\":" NULLS "},\"after\":null," SOURCE,
     SCHEMA "{\"before\":null,\"after\":{" ROW "}," SOURCE "}",
     "{ \"id\" : 1 , \"event_type\" : \"a\" , \"event_ts\" : 1795489422302 , \"__op\" : \"u\" , \"more\" : [ \"x\" , true ] } ",
+    "{\"before\":{" ROW "},\"after\":{" ROW "}," SOURCE,
 };
 
 static struct ab_decoder *plain, *shaped[LEVELS];

@@ -22,6 +22,11 @@ static const char *const levels[] = {"base", "avx2", "avx512"};
 	"{\"before\":null,\"after\":{" ROW("10", "672892", "\"ios\"") "},\"source\":{\"ts_ms\":1795489422224,\"snapshot\":" \
 	"null,\"schema\":\"public\",\"lsn\":26765448},\"op\":\"c\",\"ts_ms\":1795489422302}"
 
+/* Of a table whose REPLICA IDENTITY is FULL. */
+#define UPDATE                                                                                                          \
+	"{\"before\":{" ROW("10", "1", "\"web\"") "},\"after\":{" ROW("10", "672892", "\"ios\"") "},\"source\":{\"lsn\":" \
+	"26765448},\"op\":\"u\",\"ts_ms\":1795489422302}"
+
 static char padded[MAX_BYTES + AB_JSON_PADDING_BYTES];
 static struct ab_event event;
 static struct ab_reason reason;
@@ -142,7 +147,7 @@ Test(shape, learns_a_changed_schema_once_and_keeps_both_versions)
 
 Test(shape, judges_every_message_that_differs_in_one_byte_like_simdjson, .timeout = 120)
 {
-	static const char *const kinds[] = {FLAT, SCHEMA("1") FLAT "}", ENVELOPE};
+	static const char *const kinds[] = {FLAT, SCHEMA("1") FLAT "}", ENVELOPE, UPDATE};
 	static const char bytes[] = "\"\\{}[]:, 09n-e.\x01\x7f\x80\xc3\xff\t";
 
 	for (size_t l = 0; l < AB_COUNT(levels); l++) {
