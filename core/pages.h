@@ -4,7 +4,7 @@
  * virtual machine the walk is a two-dimensional one, and longer than the cache miss it stands before. Pages of 2 MiB
  * make the walks rare. Where transparent huge pages are switched off, the block is there all the same.
  *
- * Threads: any. Memory: whole huge pages: up to 2 MiB more than asked for, of which the rest is never touched.
+ * Threads: any. Memory: whole huge pages: up to 2 MiB more than asked for, and with huge pages the rest is there too.
  */
 #pragma once
 

@@ -13,7 +13,7 @@
  *             {"id":10,"user_id":"9999…","event_type":"play"   value 1 lies between quotes 4 and 5
  *
  * What is not a value is equal to what simdjson accepted, byte for byte. What is a value is checked here: strings hold
- * no control characters and are UTF-8, escapes are checked where somebody will use the string, anything else is a
+ * no control characters and are UTF-8, escapes are checked where ab_json_read() checks them, anything else is a
  * number, true, false or null to the letter. So a message is read here exactly when simdjson would read the same
  * tokens from it. Whatever does not match is not judged, but left to simdjson; no message is ever refused here.
  *

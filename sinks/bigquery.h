@@ -1,7 +1,7 @@
 /* sinks/bigquery.h — the BigQuery sink's own: what its files and its tests share. See bigquery.c for the whole.
  *
- * Threads: struct ab_sink is constant after creation, but for its atomics: control writes them while lanes stand still
- *          or run, the sink thread reads them when a batch begins. A lane is the sink thread's.
+ * Threads: struct ab_sink is constant after creation, but for its atomics, which the courier writes and the sink thread
+ *          reads when a batch begins, and for what is the courier's alone. A lane is the sink thread's.
  * Memory:  taken at creation.
  * Source:  BigQuery's REST reference v2: tabledata.insertAll, jobs.query, tables, datasets; "Quotas and limits".
  */
@@ -59,15 +59,15 @@ struct ab_sink {
 	char insert_head[AB_HTTP_REQUEST_HEAD_MAX_BYTES], query_head[AB_HTTP_REQUEST_HEAD_MAX_BYTES];
 	int64_t read_timeout_ms;
 	struct ab_http_admin admin;
-	/* [B1] What control found at start: rows below bound[p] may be there already. bound is written first, epoch says so
-	 * (release); a lane reads epoch (acquire), then bound. */
+	/* [B1] What the courier found when it met the sink: rows below bound[p] may be there already. bound is written first,
+	 * epoch says so (release); a lane reads epoch (acquire), then bound. */
 	_Atomic int64_t bound[AB_PARTITIONS_MAX];
 	_Atomic uint32_t epoch;
-	/* [B2] Doubts so far: the sink thread writes, control reads. What control found: it writes, metrics reads. Relaxed:
-	 * the numbers stand for themselves. */
+	/* [B2] Doubts so far: the sink thread writes, the courier reads. What the courier found: it writes, metrics reads.
+	 * Relaxed: the numbers stand for themselves. */
 	_Atomic uint64_t doubts;
 	_Atomic int64_t rows_twice, tables_lost;
-	/* control's */
+	/* the courier's */
 	uint64_t doubts_seen, doubts_counted;
 	int64_t doubt_ns, count_ns, table_ns;
 	char created[32];		/* the table's creationTime; "": not known */

@@ -30,7 +30,7 @@ struct ab_sink {
 	char authorization[1024];
 	char bulk_head[AB_HTTP_REQUEST_HEAD_MAX_BYTES];
 	struct ab_http_admin admin;
-	/* what tend has seen: name -> uuid of our indexes, or NULL; control's */
+	/* what tend has seen: name -> uuid of our indexes, or NULL; the courier's */
 	json_t *indexes;
 	int64_t looked_ns;
 	/* Times an index or the template was found gone; tend's caller writes, metrics reads. Relaxed: the number stands for

@@ -1,6 +1,6 @@
-/* sinks/http_admin.h — one HTTP call of control's: blocking, over a connection of its own, bounded in time and size.
+/* sinks/http_admin.h — one HTTP call that is no lane's: blocking, over a connection of its own, bounded in time and size.
  *
- * Threads: control. ab_http_admin_start() once by the main thread, before there are others.
+ * Threads: the courier (or init), one at a time per sink. ab_http_admin_start() once by the main thread, before there are others.
  * Memory:  libcurl allocates; nothing here is on the way of an event.
  * Limits:  answers up to AB_HTTP_ANSWER_MAX_BYTES. Proxies of the environment are not used: events do not go through
  *          them either.

@@ -1,7 +1,7 @@
 /* sinks/redis_lane.h — the Redis sink's own: what its four files share. See redis.c for the whole.
  *
  * Threads: struct ab_sink is fixed after creation, but for the boards' state: its first part is the sink thread's (all
- *          lanes of a sink run on one thread), its atomics are control's to read. A lane is the sink thread's.
+ *          lanes of a sink run on one thread), its atomics are the courier's to read. A lane is the sink thread's.
  * Memory:  taken at creation, from item_max: a request of item_max records that have nothing in common still fits.
  */
 #pragma once
@@ -56,10 +56,10 @@ struct ab_sink {
 	/* the sink thread's: what one request adds up, before it is written out; and when boards were last asked for */
 	struct ab_redis_sum sum;
 	int64_t requests_since_boards, boards_ns, content_board_ns;
-	/* Batches applied, and how many of them all boards contain; sink thread writes, control reads [R1: relaxed: the
+	/* Batches applied, and how many of them all boards contain; sink thread writes, the courier reads [R1: relaxed: the
 	 * numbers stand for themselves]. */
 	_Atomic uint64_t applied, boarded;
-	/* control's: applied as of the last two looks */
+	/* the courier's: applied as of the last two looks */
 	uint64_t applied_seen, applied_refreshed;
 	int64_t watched_ns;
 	/* Keys Redis says it has evicted: tend's caller writes, metrics reads [R2: relaxed, as above]. */

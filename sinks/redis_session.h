@@ -1,4 +1,4 @@
-/* sinks/redis_session.h — one short conversation of control's with Redis: connect, log in, ask, close.
+/* sinks/redis_session.h — one short conversation with Redis beside the lanes': connect, log in, ask, close.
  *
  * The first thing that fails is kept; what is asked after it is not sent, so a caller may ask on and look once at the end.
  *

@@ -6,7 +6,7 @@
  *     worker:       encode(event) -> bytes                                  pure
  *     sink thread:  hello() -> bytes -> reply()          once per connection, where the protocol has a greeting
  *                   request(batch) -> bytes -> reply(bytes) -> outcomes     one at a time per lane
- *     control:      probe, init, positions: blocking, over the sink's own short-lived connection
+ *     courier:      probe, init, positions, warnings, tend: blocking, over the sink's own short-lived connection
  *
  * Threads: said per function. Memory: a sink and its lanes take everything at creation.
  */
@@ -115,7 +115,8 @@ struct ab_sink_ops {
 	 * batch == NULL and in_flight: the lane begins anew, perhaps elsewhere, and its batch is forgotten. */
 	void (*lost)(struct ab_sink_lane *lane, struct ab_batch *batch, bool in_flight);
 
-	/* control thread, blocking, bounded by the sink's connection and read time-outs. error: AB_SINK_ERROR_MAX_BYTES. */
+	/* The courier's thread (core/courier.h), or a command's; blocking, bounded by the sink's connection and read time-outs.
+	 * error: AB_SINK_ERROR_MAX_BYTES. */
 	enum ab_sink_status (*probe)(struct ab_sink *sink, char *error);
 	enum ab_sink_status (*init)(struct ab_sink *sink, const struct ab_sink_positions *first, int partitions,
 				    const char *run_id, char *note, char *error);
