@@ -59,7 +59,7 @@ static size_t slot_count(size_t capacity)
 
 size_t ab_cache_bytes(size_t capacity)
 {
-	return sizeof(struct ab_cache) + slot_count(capacity) * sizeof(struct entry);
+	return sizeof(struct ab_cache) + ab_pages_bytes(slot_count(capacity) * sizeof(struct entry));
 }
 
 struct ab_cache *ab_cache_create(size_t capacity)

@@ -46,7 +46,7 @@ void ab_lane_destroy(struct ab_lane *lane)
 
 size_t ab_lane_bytes(const struct ab_lane_limits *limits)
 {
-	return sizeof(struct ab_lane) + 2 * (limits->item_max * sizeof(struct ab_item) + limits->bytes_max);
+	return sizeof(struct ab_lane) + 2 * (limits->item_max * sizeof(struct ab_item) + ab_pages_bytes(limits->bytes_max));
 }
 
 void ab_lane_reset(struct ab_lane *lane)

@@ -30,6 +30,11 @@ void *ab_pages_take(size_t bytes)
 	return memset(all + before, 0, bytes);
 }
 
+size_t ab_pages_bytes(size_t bytes)
+{
+	return bytes < AB_PAGE_HUGE_BYTES / 2 ? bytes : rounded(bytes);
+}
+
 void ab_pages_give(void *block, size_t bytes)
 {
 	if (block == NULL)

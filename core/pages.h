@@ -15,3 +15,5 @@
 /* Zeroed, every page touched, so that a lack is met at start; NULL: there is no memory. */
 void *ab_pages_take(size_t bytes);
 void ab_pages_give(void *block, size_t bytes);
+/* What a block of so many bytes takes, for the memory bound. */
+size_t ab_pages_bytes(size_t bytes);
