@@ -246,10 +246,12 @@ static void on_down(void *arg, bool in_flight, const char *reason)
 	struct ab_delivery_lane *lane = arg;
 	char text[AB_SINK_ERROR_MAX_BYTES];
 
-	(void)in_flight; /* the lane knows: a greeting in flight is not a request */
-	snprintf(text, sizeof text, "connection %d: %s", lane->index, reason);
-	ab_delivery_set_error(lane->owner, text);
-	ab_count_add(&lane->counts.failures, 1);
+	/* Servers close connections that were idle for long. If it is more than that, making the next one fails and says so. */
+	if (in_flight || !lane->greeted) {
+		snprintf(text, sizeof text, "connection %d: %s", lane->index, reason);
+		ab_delivery_set_error(lane->owner, text);
+		ab_count_add(&lane->counts.failures, 1);
+	}
 	atomic_store_explicit(&lane->owner->resolve, true, memory_order_relaxed); /* [D2] */
 	cut(lane, ab_loop_now_ns(lane->delivery->loop));
 	publish(lane);
