@@ -156,12 +156,6 @@ static struct date split(int64_t epoch_us, unsigned *second_of_day)
 	return date_of(days);
 }
 
-size_t ab_format_day(char *to, int64_t epoch_us)
-{
-	unsigned second_of_day;
-	return (size_t)(write_date(to, split(epoch_us, &second_of_day), "-") - to);
-}
-
 size_t ab_format_datetime(char *to, int64_t epoch_us)
 {
 	unsigned second_of_day;

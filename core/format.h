@@ -14,11 +14,9 @@ size_t ab_format_i64(char *to, int64_t value);
 size_t ab_format_hundredths(char *to, int64_t hundredths);
 /* YYYYMMDDHHMM, UTC (Redis windows). minute counts minutes since 1970. */
 size_t ab_format_minute(char *to, int64_t minute);
-/* YYYY-MM-DD, UTC (Elasticsearch index day). */
-size_t ab_format_day(char *to, int64_t epoch_us);
 /* YYYY-MM-DD HH:MM:SS, UTC (BigQuery). */
 size_t ab_format_datetime(char *to, int64_t epoch_us);
-/* YYYY-MM-DDTHH:MM:SS.ffffffZ, UTC (Elasticsearch date). */
+/* YYYY-MM-DDTHH:MM:SS.ffffffZ, UTC (Elasticsearch date; its first ten are the day). */
 size_t ab_format_iso(char *to, int64_t epoch_us);
 
 /* Times are refused outside these, so that no year needs more than four digits: 0001-01-01 to 9999-12-31. */

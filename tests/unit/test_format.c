@@ -37,12 +37,11 @@ Test(format, writes_hundredths_with_exactly_two_decimals)
 	cr_expect_str_eq(TEXT(ab_format_hundredths(to, INT64_MIN)), "-92233720368547758.08");
 }
 
-Test(format, writes_times_in_all_four_forms)
+Test(format, writes_times_in_all_three_forms)
 {
 	char to[64];
 	const int64_t us = INT64_C(1795475952353824); /* 2026-11-23T23:19:12.353824Z */
 	cr_expect_str_eq(TEXT(ab_format_minute(to, us / 60000000)), "202611232319");
-	cr_expect_str_eq(TEXT(ab_format_day(to, us)), "2026-11-23");
 	cr_expect_str_eq(TEXT(ab_format_datetime(to, us)), "2026-11-23 23:19:12");
 	cr_expect_str_eq(TEXT(ab_format_iso(to, us)), "2026-11-23T23:19:12.353824Z");
 }
@@ -51,7 +50,6 @@ Test(format, puts_a_time_before_1970_into_its_own_second_minute_and_day)
 {
 	char to[64];
 	cr_expect_str_eq(TEXT(ab_format_iso(to, -1)), "1969-12-31T23:59:59.999999Z");
-	cr_expect_str_eq(TEXT(ab_format_day(to, -1)), "1969-12-31");
 	cr_expect_str_eq(TEXT(ab_format_minute(to, -1)), "196912312359");
 }
 
@@ -71,8 +69,8 @@ Test(format, agrees_with_the_c_library_on_every_day_of_ten_thousand_years)
 		time_t seconds = us / 1000000;
 		struct tm tm;
 		gmtime_r(&seconds, &tm);
-		snprintf(expected, sizeof expected, "%04d-%02d-%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday);
-		to[ab_format_day(to, us)] = '\0';
+		snprintf(expected, sizeof expected, "%04d-%02d-%02d 00:00:00", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday);
+		to[ab_format_datetime(to, us)] = '\0';
 		cr_assert(strcmp(to, expected) == 0, "%" PRId64 ": %s is not %s", us, to, expected);
 	}
 }
