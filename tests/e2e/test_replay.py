@@ -82,7 +82,7 @@ def test_a_range_is_sent_again_while_the_engine_runs(lab: Lab) -> None:
     engine = lab.engine()
     engine.init()
     engine.start()
-    lab.prefill(3_000, "--update-share", "20", "--delete-share", "10")
+    lab.prefill(3_000, "--mix", "70:20:10")
     lab.assert_equal(engine)
     table = lab.bigquery.name(lab.name)
     lab.bigquery.query(f"DELETE FROM {table} WHERE kafka_partition = 1 AND kafka_offset >= 100 AND kafka_offset < 300")
