@@ -75,6 +75,7 @@ def test_a_delay_of_known_size_is_measured(lab: Lab) -> None:
     )
     engine.init()
     engine.start()
+    lab.settle(engine, seconds=180)  # the rows of earlier tests: stress begins beside a pipeline at rest
     common = (
         "--target", "kafka", "-s", f"REDIS_PORT={lab.services.environment['REDIS_PORT']}", "--no-verify",
         "--stage", "Only:100ms:20:4s",
@@ -123,6 +124,7 @@ def test_two_stages_reach_every_sink_and_the_report_says_so(source_lab: Lab) -> 
     engine = lab.engine()
     engine.init()
     engine.start()
+    lab.settle(engine, seconds=180)  # the rows of earlier tests: stress begins beside a pipeline at rest
     out = lab.directory / "report"
     code, results, words = stress(
         engine, out, "--stage", "Low:200ms:50:3s", "--stage", "High:100ms:100:3s", "--mix", "90:8:2",

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import threading
 from typing import Any
 
 import pytest
@@ -60,10 +61,14 @@ def test_it_agrees_with_a_healthy_pipeline_while_it_runs_and_after_its_stop(fill
     assert (report["redis"]["dead"], report["bigquery"]["dead"], report["elasticsearch"]["dead"]) == (1, 1, 2)
 
     in_flight = 0
-    for _ in range(2):
-        # The same changes once more, as after a crash of the connector: new places, versions that are known.
-        lab.prefill(6_000, *MIXED[1:])
+    for first_id in (5_000_001, 6_000_001):
+        # Rows keep coming while it looks.
+        before = engine.metrics().acked("redis")
+        beside = threading.Thread(target=lab.prefill, args=(6_000, "--first-id", str(first_id), "--rate", "1500"))
+        beside.start()
+        until("changes on their way", 30, lambda before=before: engine.metrics().acked("redis") > before, 0.05)
         code, report = verify(lab, engine)
+        beside.join()
         assert (code, counts(report)) == (AGREES, NOTHING), report
         in_flight += sum(sink["in_flight"] for sink in report.values())
     print(f"in flight while it ran: {in_flight}")
