@@ -123,10 +123,10 @@ static void sink_facts(const struct ab_facts_history *history, const struct wind
 	    ab_scrape_quantile(window->now, then, "anabranch_sink_request_duration_seconds", label, 0.99);
 	sink->in_flight = ab_scrape_sum(window->now, "anabranch_sink_inflight_requests", label, NULL);
 	sink->held = ab_scrape_sum(window->now, "anabranch_sink_inflight_events", label, NULL);
-	sink->retries = or_zero(ab_scrape_sum(window->now, "anabranch_sink_retries_total", label, NULL));
+	sink->retries = ab_scrape_sum(window->now, "anabranch_sink_retries_total", label, NULL);
 	sink->duplicates = ab_scrape_sum(window->now, "anabranch_duplicates_total", label, NULL);
 	sink->dead = ab_scrape_sum(window->now, "anabranch_sink_events_total", label, "outcome=\"rejected\"");
-	sink->errors = ab_scrape_sum(window->now, "anabranch_sink_errors_total", label, NULL);
+	sink->errors = errors(window->now, label);
 	sink->errors_new = grown(window, "anabranch_sink_errors_total", label, NULL);
 	sink->behind_s = ab_scrape_sum(window->now, "anabranch_sink_lag_seconds", label, NULL);
 	sink->stalled_s = stood_s(history, label, sink->live);
