@@ -114,6 +114,7 @@ native_start() {
 		say "Reset"
 		"$STACK" wipe
 	fi
+	"$STACK" check
 	echo native > "$MODE_FILE"
 	say "Neighbours"
 	"$STACK" up
@@ -126,6 +127,7 @@ native_start() {
 	if [[ $generator == yes ]]; then
 		"$STACK" up loadgen
 	fi
+	"$STACK" up monitor
 	tour "$generator"
 	say ""
 	say "Started in $(seconds_since "$begin") s. ./run.sh status | test | logs engine | stop"

@@ -2,6 +2,7 @@
 # Starts and stops the neighbours of the engine, natively. stack/README.md is the page to read.
 #
 #   stack/stack.sh get     [SERVICE…]   download what is missing into the cache
+#   stack/stack.sh check   [SERVICE…]   ports, memory and disk that they need are free (without names: of all)
 #   stack/stack.sh up      [SERVICE…]   start what is not running, wait until it answers
 #   stack/stack.sh create  [PART…]      database, tables, topics, connector (postgres kafka connect); may be repeated
 #   stack/stack.sh down    [SERVICE…]   stop in order; data stay
@@ -14,7 +15,7 @@
 #   stack/stack.sh env                  the addresses as lines of an .env file, for the engine
 #   stack/stack.sh wipe                 stop all and remove all data, positions and logs
 #
-# SERVICE: postgres redis kafka connect elasticsearch bigquery, and engine and loadgen when they are built.
+# SERVICE: postgres redis kafka connect elasticsearch bigquery, and engine, loadgen and monitor when they are built.
 # From the environment: AB_STACK_DIR, AB_STACK_PORT_SHIFT, AB_ENV_FILE, AB_CACHE_DIR, every *_PORT (stack/env.sh).
 set -euo pipefail
 
@@ -30,7 +31,7 @@ done
 
 # In the order of starting; stopping goes backwards. Connect waits for Kafka and PostgreSQL.
 NEIGHBOURS=(postgres redis kafka bigquery elasticsearch connect)
-SERVICES=("${NEIGHBOURS[@]}" engine loadgen)
+SERVICES=("${NEIGHBOURS[@]}" engine loadgen monitor)
 # Elasticsearch and Connect need half a minute on two busy cores; a broker that died may have to read its whole log.
 READY_SECONDS=180
 # Free disk below which nothing is started: logs, segments and indexes need room to grow.
@@ -128,6 +129,19 @@ run_get() {
 	return $failed
 }
 
+# What would keep them from starting: better found before any of them runs.
+run_check() {
+	local service missing=()
+	mkdir -p "$AB_STACK_DIR"
+	for service in "$@"; do
+		is_up "$service" || missing+=("$service")
+	done
+	((${#missing[@]} > 0)) || return 0
+	check_hosts
+	check_ports "${missing[@]}"
+	check_room "${missing[@]}"
+}
+
 run_up() {
 	local service slow=() missing=()
 	mkdir -p "$AB_STACK_DIR" "$AB_RUN_DIR" "$AB_LOG_DIR" "$AB_DATA_DIR"
@@ -143,9 +157,7 @@ run_up() {
 		fi
 	done
 	if ((${#missing[@]} > 0)); then
-		check_hosts
-		check_ports "${missing[@]}"
-		check_room "${missing[@]}"
+		run_check "${missing[@]}"
 		for service in "${missing[@]}"; do
 			progress "$service" "getting what it needs"
 			"${service}_get" || { progress_done "$service" "FAILED"; return 1; }
@@ -295,12 +307,12 @@ main() {
 	local verb=${1:-help}
 	shift || true
 	case $verb in
-	get | up | down)
+	get | check | up | down)
 		check_names "$@"
 		if (($# > 0)); then
 			"run_$verb" "$@"
-		elif [[ $verb == down ]]; then
-			run_down "${SERVICES[@]}"
+		elif [[ $verb == down || $verb == check ]]; then
+			"run_$verb" "${SERVICES[@]}"
 		else
 			"run_$verb" "${NEIGHBOURS[@]}"
 		fi

@@ -17,7 +17,8 @@ tour() {
 	fi
 	tour_queries "$generator"
 	say ""
-	say "Metrics"
+	say "Watch it"
+	say "  http://127.0.0.1:$WEB_PORT/    live, in a browser; in this terminal: ./run.sh monitor"
 	say "  http://127.0.0.1:$METRICS_PORT/metrics"
 	say "  http://127.0.0.1:$METRICS_PORT/readyz"
 }
