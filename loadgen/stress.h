@@ -19,6 +19,9 @@
 /* No sink has moved for so long while rows are missing: it is not going to. */
 #define AB_STRESS_STILL_S 60
 
+/* The engine commits its positions every few seconds; three times that, and the verifier begins all the same. */
+#define AB_STRESS_COMMIT_S 15
+
 /* A backlog may take so long to drain before the test begins. */
 #define AB_STRESS_QUIET_MAX_S 30
 
