@@ -65,7 +65,6 @@ static enum ab_sink_status must(struct ab_sink *sink, const char *what, const ch
 				json_t *body, json_t **root, char *error)
 {
 	struct ab_http_answer answer;
-	json_error_t parse_error;
 	enum ab_sink_status status = call_json(sink, method, path, body, &answer, error);
 
 	if (status != AB_SINK_OK)
@@ -73,7 +72,7 @@ static enum ab_sink_status must(struct ab_sink *sink, const char *what, const ch
 	if (answer.status != 200)
 		status = ab_http_refusal(&sink->admin, what, &answer, error);
 	else if (root != NULL)
-		*root = json_loadb(answer.body, answer.len, 0, &parse_error);
+		status = ab_http_json(&sink->admin, what, &answer, root, error);
 	ab_http_answer_free(&answer);
 	return status;
 }
@@ -85,7 +84,6 @@ static enum there look_for(struct ab_sink *sink, const char *what, const char *p
 			   enum ab_sink_status *status, char *error)
 {
 	struct ab_http_answer answer;
-	json_error_t parse_error;
 	enum there there = IS_UNKNOWN;
 
 	*status = ab_http_call(&sink->admin, "GET", path, NULL, &answer, error);
@@ -95,10 +93,10 @@ static enum there look_for(struct ab_sink *sink, const char *what, const char *p
 		there = IS_NOT_THERE;
 	else if (answer.status != 200)
 		*status = ab_http_refusal(&sink->admin, what, &answer, error);
-	else
+	else if (root != NULL)
+		*status = ab_http_json(&sink->admin, what, &answer, root, error);
+	if (answer.status == 200 && *status == AB_SINK_OK)
 		there = IS_THERE;
-	if (there == IS_THERE && root != NULL)
-		*root = json_loadb(answer.body, answer.len, 0, &parse_error);
 	ab_http_answer_free(&answer);
 	return there;
 }

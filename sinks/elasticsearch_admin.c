@@ -48,23 +48,42 @@ static enum ab_sink_status check_health(struct ab_sink *sink, char *error)
 }
 
 /* kind gets the version kind that the stored template names; "" when it names none. */
-static void read_kind(const char *body, size_t len, char *kind, size_t room)
+static void read_kind(const json_t *root, char *kind, size_t room)
 {
-	json_error_t parse_error;
-	json_t *root = json_loadb(body, len, 0, &parse_error);
 	const json_t *entry = json_array_get(json_object_get(root, "index_templates"), 0);
 	const json_t *meta = json_object_get(json_object_get(entry, "index_template"), "_meta");
 	const char *text = json_string_value(json_object_get(meta, "version_kind"));
 
 	snprintf(kind, room, "%s", text != NULL ? text : "");
-	json_decref(root);
 }
 
-/* *foreign: there is one, and it is not ours. */
+/* Whether the stored template is ours, and of our kind. *foreign: there is one, and it is not ours. */
+static enum ab_sink_status judge_template(const struct ab_sink *sink, const json_t *root, bool *foreign, char *error)
+{
+	char kind[16];
+
+	read_kind(root, kind, sizeof kind);
+	if (kind[0] == '\0') {
+		*foreign = true;
+		snprintf(error, AB_SINK_ERROR_MAX_BYTES,
+			 "elasticsearch: the index template " AB_ES_TEMPLATE
+			 " is another program's: it does not say what versions are. Run `anabranch init` to "
+			 "replace it");
+		return AB_SINK_MISSING;
+	}
+	if (strcmp(kind, kind_name(sink->version_kind)) == 0)
+		return AB_SINK_OK;
+	snprintf(error, AB_SINK_ERROR_MAX_BYTES,
+		 "elasticsearch: its documents' versions are of the kind %s; with ELASTICSEARCH_VERSION_KIND=%s changes would "
+		 "be refused as older. Set %s, or delete the indexes and the template and run `anabranch init`",
+		 kind, kind_name(sink->version_kind), kind);
+	return AB_SINK_REFUSED;
+}
+
 static enum ab_sink_status check_template(struct ab_sink *sink, bool *foreign, char *error)
 {
 	struct ab_http_answer answer;
-	char kind[16];
+	json_t *root = NULL;
 	enum ab_sink_status status = ab_http_call(&sink->admin, "GET", TEMPLATE_PATH, NULL, &answer, error);
 
 	*foreign = false;
@@ -77,24 +96,11 @@ static enum ab_sink_status check_template(struct ab_sink *sink, bool *foreign, c
 	} else if (answer.status != 200) {
 		status = ab_http_refusal(&sink->admin, "index template", &answer, error);
 	} else {
-		read_kind(answer.body, answer.len, kind, sizeof kind);
-		if (kind[0] == '\0') {
-			*foreign = true;
-			snprintf(error, AB_SINK_ERROR_MAX_BYTES,
-				 "elasticsearch: the index template " AB_ES_TEMPLATE
-				 " is another program's: it does not say what versions are. Run `anabranch init` to "
-				 "replace it");
-			status = AB_SINK_MISSING;
-		} else if (strcmp(kind, kind_name(sink->version_kind)) != 0) {
-			snprintf(error, AB_SINK_ERROR_MAX_BYTES,
-				 "elasticsearch: its documents' versions are of the kind %s; with "
-				 "ELASTICSEARCH_VERSION_KIND=%s changes would be refused as older. Set %s, or delete "
-				 "the indexes and the "
-				 "template and run `anabranch init`",
-				 kind, kind_name(sink->version_kind), kind);
-			status = AB_SINK_REFUSED;
-		}
+		status = ab_http_json(&sink->admin, "index template", &answer, &root, error);
 	}
+	if (root != NULL)
+		status = judge_template(sink, root, foreign, error);
+	json_decref(root);
 	ab_http_answer_free(&answer);
 	return status;
 }

@@ -40,7 +40,6 @@ static bool has_our_mapping(const json_t *index)
 static enum ab_sink_status list_indexes(struct ab_sink *sink, json_t **root, char *error)
 {
 	struct ab_http_answer answer;
-	json_error_t parse_error;
 	enum ab_sink_status status = ab_http_call(&sink->admin, "GET", LOOK_PATH, NULL, &answer, error);
 
 	*root = NULL;
@@ -49,7 +48,7 @@ static enum ab_sink_status list_indexes(struct ab_sink *sink, json_t **root, cha
 	if (answer.status != 200)
 		status = ab_http_refusal(&sink->admin, "indexes", &answer, error);
 	else
-		*root = json_loadb(answer.body, answer.len, 0, &parse_error);
+		status = ab_http_json(&sink->admin, "indexes", &answer, root, error);
 	ab_http_answer_free(&answer);
 	return status;
 }

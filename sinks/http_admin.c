@@ -98,6 +98,22 @@ void ab_http_answer_free(struct ab_http_answer *answer)
 	*answer = (struct ab_http_answer){0};
 }
 
+enum ab_sink_status ab_http_json(const struct ab_http_admin *admin, const char *what, const struct ab_http_answer *answer,
+				 json_t **root, char *error)
+{
+	json_error_t parse_error;
+
+	*root = json_loadb(answer->body, answer->len, 0, &parse_error);
+	if (json_is_object(*root))
+		return AB_SINK_OK;
+	json_decref(*root);
+	*root = NULL;
+	snprintf(error, AB_SINK_ERROR_MAX_BYTES,
+		 "%s: %s: status %d, but no JSON object: %.200s. Something else may be answering at %s:%d. It is asked again.",
+		 admin->name, what, answer->status, answer->body, admin->host, admin->port);
+	return AB_SINK_ABSENT;
+}
+
 enum ab_sink_status ab_http_refusal(const struct ab_http_admin *admin, const char *what,
 				    const struct ab_http_answer *answer, char *error)
 {

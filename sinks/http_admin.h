@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <jansson.h>
+
 #include "core/base.h"
 #include "sinks/sink.h"
 
@@ -34,6 +36,11 @@ enum ab_sink_status ab_http_call(const struct ab_http_admin *admin, const char *
 				 const char *body, struct ab_http_answer *answer, char *error);
 
 void ab_http_answer_free(struct ab_http_answer *answer);
+
+/* The JSON object an answer of status 200 must hold. AB_SINK_ABSENT: it holds none, so whoever answers there is not what was
+ * asked (a proxy's page, a server that is being put up); error says it. */
+enum ab_sink_status ab_http_json(const struct ab_http_admin *admin, const char *what, const struct ab_http_answer *answer,
+				 json_t **root, char *error);
 
 /* What an answer that is not what was hoped for means to control, in words: ABSENT for 429 and 5xx, else REFUSED. */
 enum ab_sink_status ab_http_refusal(const struct ab_http_admin *admin, const char *what,
