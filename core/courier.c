@@ -8,7 +8,7 @@
 #include "core/clock.h"
 
 /* The end of the program does not wait for a silent sink. */
-#define STOP_WAIT_MS 500
+#define STOP_WAIT_NS (AB_NS_PER_S / 2)
 
 static void *run(void *arg)
 {
@@ -53,14 +53,13 @@ void ab_courier_start(struct ab_courier *courier, const struct ab_sink_ops *ops,
 	pthread_setname_np(courier->thread, name);
 }
 
-/* Waits until *done, under the mutex. */
-static void wait_for(struct ab_courier *courier, int wait_ms, bool (*done)(const struct ab_courier *courier))
+/* Waits until *done, under the mutex; until end_ns at most. */
+static void wait_for(struct ab_courier *courier, int64_t end_ns, bool (*done)(const struct ab_courier *courier))
 {
-	int64_t end_ns = ab_monotonic_ns() + wait_ms * AB_NS_PER_MS;
 	struct timespec end = {.tv_sec = end_ns / AB_NS_PER_S, .tv_nsec = end_ns % AB_NS_PER_S};
 
 	while (!done(courier)) {
-		if (wait_ms == 0 || pthread_cond_timedwait(&courier->changed, &courier->mutex, &end) == ETIMEDOUT)
+		if (pthread_cond_timedwait(&courier->changed, &courier->mutex, &end) == ETIMEDOUT)
 			return;
 	}
 }
@@ -75,12 +74,19 @@ static bool is_not_away(const struct ab_courier *courier)
 	return courier->where != AB_COURIER_AWAY;
 }
 
-bool ab_courier_stop(struct ab_courier *courier)
+void ab_courier_end(struct ab_courier *courier)
 {
 	pthread_mutex_lock(&courier->mutex);
 	courier->stop = true;
+	courier->stop_by_ns = ab_monotonic_ns() + STOP_WAIT_NS;
 	pthread_cond_broadcast(&courier->changed);
-	wait_for(courier, STOP_WAIT_MS, has_ended);
+	pthread_mutex_unlock(&courier->mutex);
+}
+
+bool ab_courier_stop(struct ab_courier *courier)
+{
+	pthread_mutex_lock(&courier->mutex);
+	wait_for(courier, courier->stop_by_ns, has_ended);
 	bool ended = courier->ended;
 	pthread_mutex_unlock(&courier->mutex);
 	if (!ended) {
@@ -113,7 +119,8 @@ bool ab_courier_ask(struct ab_courier *courier, enum ab_errand_kind kind, const 
 const struct ab_errand *ab_courier_take(struct ab_courier *courier, int wait_ms)
 {
 	pthread_mutex_lock(&courier->mutex);
-	wait_for(courier, courier->where == AB_COURIER_AWAY ? wait_ms : 0, is_not_away);
+	if (wait_ms > 0)
+		wait_for(courier, ab_monotonic_ns() + wait_ms * AB_NS_PER_MS, is_not_away);
 	bool back = courier->where == AB_COURIER_BACK;
 	if (back)
 		courier->where = AB_COURIER_HERE;

@@ -29,6 +29,7 @@ struct ab_courier {
 	pthread_cond_t changed;
 	enum { AB_COURIER_HERE, AB_COURIER_AWAY, AB_COURIER_BACK } where;	/* under the mutex */
 	bool stop, ended;			/* under the mutex */
+	int64_t stop_by_ns;			/* longer than until then its end is not waited for */
 	/* Done before each errand, when there is one: set before the first question. */
 	void (*before)(void *arg);
 	void *before_arg;
@@ -36,7 +37,10 @@ struct ab_courier {
 };
 
 void ab_courier_start(struct ab_courier *courier, const struct ab_sink_ops *ops, struct ab_sink *sink, int partition_total);
-/* false: the sink does not answer, and the courier is still there: neither it nor the sink may be touched any more. */
+/* The end of the program: no more errands. All couriers are told before the first is waited for. */
+void ab_courier_end(struct ab_courier *courier);
+/* After that: waits for it, half a second from ab_courier_end() on at most. false: the sink does not answer, and the courier
+ * is still there: neither it nor the sink may be touched any more. */
 bool ab_courier_stop(struct ab_courier *courier);
 
 /* false: it is away. positions: for MEET. */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/engine.h"
+#include "core/log.h"
 #include "core/sinks.h"
 
 /* From here on every sink gets a thread of its own; below it they would only take turns on the same cores. */
@@ -113,7 +114,14 @@ void ab_engine_destroy(struct ab_engine *engine)
 			ab_source_close(engine->sink[s].own);
 	}
 	for (int s = 0; s < engine->sink_count; s++)
-		left |= !ab_courier_stop(&engine->sink[s].courier);
+		ab_courier_end(&engine->sink[s].courier);
+	for (int s = 0; s < engine->sink_count; s++) {
+		if (ab_courier_stop(&engine->sink[s].courier))
+			continue;
+		ab_log("%s: has not answered what it was asked beside its batches: its answer is not waited for",
+		       engine->sink[s].ops->name);
+		left = true;
+	}
 	if (left)
 		return; /* a courier waits for a silent sink until the program ends: what it uses stays */
 	for (int d = 0; d < engine->delivery_count; d++)

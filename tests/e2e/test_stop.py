@@ -57,10 +57,28 @@ def test_it_stops_in_time_while_a_sink_does_not_answer(lab: Lab) -> None:
     # As much as the lanes of the absent one can hold: beyond it the others would wait for it.
     lab.prefill(2000, seed=2)
     lab.settle(engine, {"redis", "bigquery"})
-    assert engine.stop() < 12
+    assert engine.stop() < 10
     stack("up", "elasticsearch")
     engine.start()
     lab.assert_equal(engine)
+
+
+def test_it_stops_at_once_and_says_so_while_a_question_beside_the_batches_is_not_answered(lab: Lab) -> None:
+    """A Redis that took all batches and then fell silent: what it is asked once a second waits for a minute."""
+    lab.prefill(1000)
+    redis = proxy.Proxy(int(lab.services.environment["REDIS_PORT"]), proxy.REDIS)
+    lab.closers.append(redis.close)
+    engine = lab.engine(SINKS="redis", REDIS_PORT=redis.port, REDIS_POOL_TIMEOUT_MS=60000)
+    engine.init()
+    engine.start()
+    lab.settle(engine, {"redis"})
+    redis.silence(True)
+    time.sleep(1.5)  # it is asked again within a second
+    assert engine.stop() < 5
+    assert "redis: has not answered what it was asked" in engine.log()
+    redis.silence(False)
+    engine.start()
+    lab.assert_equal(engine, {"redis"})
 
 
 def test_after_a_stop_at_rest_nothing_is_read_again(lab: Lab) -> None:

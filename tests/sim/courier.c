@@ -8,6 +8,11 @@ void ab_courier_start(struct ab_courier *courier, const struct ab_sink_ops *ops,
 	*courier = (struct ab_courier){.ops = ops, .sink = sink, .partition_total = partition_total};
 }
 
+void ab_courier_end(struct ab_courier *courier)
+{
+	(void)courier;
+}
+
 bool ab_courier_stop(struct ab_courier *courier)
 {
 	(void)courier;

@@ -53,6 +53,7 @@ int main(void)
 		AB_ASSERT(!meet || errand->positions.position[0][1] == i + 1);
 	}
 	AB_ASSERT(ab_courier_take(&courier, 0) == NULL);
+	ab_courier_end(&courier);
 	AB_ASSERT(ab_courier_stop(&courier));
 	AB_ASSERT(sink.asked == ERRANDS);
 	printf("%d errands, %ld looks in vain\n", ERRANDS, waited);
