@@ -127,35 +127,11 @@ static void give_reader(struct ab_engine *engine, int s, int reader)
 	}
 }
 
-static void apply_plan(struct ab_engine *engine, const struct ab_reader_plan *plan)
-{
-	for (int s = 0; s < engine->sink_count; s++) {
-		struct ab_engine_sink *sink = &engine->sink[s];
-		if (sink->reader != plan->reader[s] && plan->reader[s] >= 0)
-			ab_log("%s: reads %s", sink->ops->name, plan->reader[s] == 0 ? "with the others" : "by itself");
-		give_reader(engine, s, plan->reader[s]);
-		if (sink->own != NULL && sink->reader != 1 + s) {
-			ab_source_close(sink->own);
-			sink->own = NULL;
-		}
-		if (sink->reader == 1 + s && sink->own == NULL)
-			sink->own = ab_engine_private_source(engine, sink);
-		if (sink->reader == 1 + s && sink->own == NULL)
-			ab_engine_fail(engine, AB_EXIT_UNAVAILABLE, "%s has no reader of its own", sink->ops->name);
-		if (sink->own != NULL)
-			start_reader(engine, 1 + s, sink->own, sink->ops->name, plan->start[1 + s]);
-		ab_delivery_sink_run(&sink->delivery, sink->state == AB_STATE_RUNNING || sink->state == AB_STATE_LOST);
-	}
-	start_reader(engine, 0, engine->member, "all", plan->start[0]);
-}
-
-void ab_engine_replan(struct ab_engine *engine)
+/* Who reads what, as the views see it: under the mutex, so nothing here may take long. */
+static void share_out(struct ab_engine *engine, struct ab_reader_plan *plan)
 {
 	struct ab_reader_sink sink[AB_SINKS_MAX];
-	struct ab_reader_plan plan;
 
-	ab_engine_pause(engine);
-	pthread_mutex_lock(&engine->mutex);
 	for (int w = 0; w < engine->worker_count; w++) {
 		ab_worker_leave(&engine->worker[w]);
 		for (int r = 0; r < AB_READERS_MAX; r++)
@@ -167,10 +143,55 @@ void ab_engine_replan(struct ab_engine *engine)
 			ab_engine_begin_sink(engine, s);
 	}
 	describe(engine, sink);
-	ab_readers_plan(sink, engine->sink_count, &plan);
-	apply_plan(engine, &plan);
+	ab_readers_plan(sink, engine->sink_count, plan);
+	for (int s = 0; s < engine->sink_count; s++) {
+		if (engine->sink[s].reader != plan->reader[s] && plan->reader[s] >= 0)
+			ab_log("%s: reads %s", engine->sink[s].ops->name,
+			       plan->reader[s] == 0 ? "with the others" : "by itself");
+		give_reader(engine, s, plan->reader[s]);
+	}
+}
+
+/* The consumers for it. */
+static void start_readers(struct ab_engine *engine, const struct ab_reader_plan *plan)
+{
+	for (int s = 0; s < engine->sink_count; s++) {
+		struct ab_engine_sink *sink = &engine->sink[s];
+		bool alone = sink->reader == 1 + s;
+		if (alone && sink->own == NULL)
+			sink->own = ab_engine_private_source(engine, sink);
+		if (alone && sink->own != NULL)
+			start_reader(engine, 1 + s, sink->own, sink->ops->name, plan->start[1 + s]);
+		else if (alone)
+			ab_engine_fail(engine, AB_EXIT_UNAVAILABLE, "%s has no reader of its own", sink->ops->name);
+		ab_delivery_sink_run(&sink->delivery, sink->state == AB_STATE_RUNNING || sink->state == AB_STATE_LOST);
+	}
+	start_reader(engine, 0, engine->member, "all", plan->start[0]);
+}
+
+/* Closing takes up to a second, for which neither the threads nor the views are to wait. */
+static void close_unused(struct ab_engine *engine)
+{
+	for (int s = 0; s < engine->sink_count; s++) {
+		struct ab_engine_sink *sink = &engine->sink[s];
+		if (sink->own == NULL || sink->reader == 1 + s)
+			continue;
+		ab_source_close(sink->own);
+		sink->own = NULL;
+	}
+}
+
+void ab_engine_replan(struct ab_engine *engine)
+{
+	struct ab_reader_plan plan;
+
+	ab_engine_pause(engine);
+	pthread_mutex_lock(&engine->mutex);
+	share_out(engine, &plan);
 	pthread_mutex_unlock(&engine->mutex);
+	start_readers(engine, &plan);
 	ab_engine_resume(engine);
+	close_unused(engine);
 }
 
 void ab_engine_on_assign(void *arg, const uint16_t *partition, int count)
@@ -219,15 +240,17 @@ void ab_engine_on_revoke(void *arg)
 			for (int l = 0; l < sink->lanes; l++)
 				ab_link_reset(&engine->worker[w].sink[s].link[l]);
 		}
-		/* Not closed: that may take a second, and the group waits for us. The next plan needs it or closes it. */
-		if (sink->own != NULL)
-			ab_source_unassign(sink->own);
 		sink->reader = -1;
 		sink->apart = false;
 	}
 	engine->assigned = false;
 	engine->partition_count = 0;
 	pthread_mutex_unlock(&engine->mutex);
+	/* Not closed: that may take a second, and the group waits for us. The next plan needs them or closes them. */
+	for (int s = 0; s < engine->sink_count; s++) {
+		if (engine->sink[s].own != NULL)
+			ab_source_unassign(engine->sink[s].own);
+	}
 	ab_engine_resume(engine);
 	ab_log("partitions given back");
 }

@@ -313,6 +313,16 @@ void ab_source_commit_group(struct ab_source *source, const char *of, const stru
 
 /* --- a consumer ------------------------------------------------------------------------------------------------------ */
 
+/* Opening and closing a consumer may take long, so the views must not wait for it. */
+static void nobody_waits(const struct sim_engine *of, const char *what)
+{
+	if (of == NULL || of->engine == NULL || of->dead)
+		return;
+	if (pthread_mutex_trylock(&of->engine->mutex) != 0)
+		sim_fail("a consumer is %s while the views are locked out", what);
+	pthread_mutex_unlock(&of->engine->mutex);
+}
+
 static struct ab_source *open_source(const struct ab_source_callbacks *callbacks, int worker_count)
 {
 	struct ab_source *source = calloc(1, sizeof *source);
@@ -349,6 +359,7 @@ struct ab_source *ab_source_open_private(const struct ab_config *config, const c
 	sim_crash_point();
 	sim_trace("a reader of its own: %s", name);
 	sim.tally.own_readers++;
+	nobody_waits(sim_engine_of(callbacks->arg), "opened");
 	return open_source(callbacks, worker_count);
 }
 
@@ -357,6 +368,7 @@ void ab_source_close(struct ab_source *source)
 {
 	if (source->member && source->of == NULL)
 		return;
+	nobody_waits(source->of, "closed");
 	if (source->member && source->in_group) {
 		give_back(source);
 		leave(source, "a member leaves");
@@ -381,6 +393,7 @@ bool ab_source_assign(struct ab_source *source, const uint16_t *partition, const
 {
 	(void)error;
 	sim_crash_point();
+	nobody_waits(source->of, "assigned");
 	memset(source->next, 0xff, sizeof source->next);
 	memset(source->end_said, 0xff, sizeof source->end_said);
 	for (int i = 0; i < count; i++) {
