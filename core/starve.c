@@ -15,13 +15,12 @@ enum ab_starve_result ab_starve_observe(struct ab_starve *starve, bool holding, 
 	int64_t passed_ns = starve->seen_ns == 0 ? 0 : now_ns - starve->seen_ns;
 
 	AB_ASSERT(passed_ns >= 0);
-	if (starve->level_ns < after_ns) {
-		starve->level_ns += starve->holding ? passed_ns : -(passed_ns / FORGIVE);
-		starve->level_ns = starve->level_ns < 0 ? 0 : starve->level_ns;
-	}
+	starve->level_ns += starve->holding ? passed_ns : -(passed_ns / FORGIVE);
+	starve->level_ns = starve->level_ns < 0 ? 0 : starve->level_ns > after_ns ? after_ns : starve->level_ns;
+	starve->leave = starve->level_ns >= after_ns || (starve->leave && starve->level_ns > 0);
 	starve->holding = holding;
 	starve->seen_ns = now_ns;
-	return starve->level_ns >= after_ns ? AB_STARVE_LEAVE : AB_STARVE_STAY;
+	return starve->leave ? AB_STARVE_LEAVE : AB_STARVE_STAY;
 }
 
 void ab_rejoin_left(struct ab_rejoin *rejoin, int64_t now_ns)

@@ -9,6 +9,9 @@
  *           │  ╱╲ ╱  ╲╱            dead for after_ns: leaves after after_ns
  *           └─╱──╳────────▶ time   the others idle for more than a tenth of the time: leaves in the end; less: never
  *
+ * That it should leave stands until all of it is forgiven, 9 after_ns: long enough for control to see it. Control may be
+ * unable to act (no memory for a reader, nobody left to hold up), and what was so then must not count when it can.
+ *
  * A plain state machine: the time comes in as an argument; no threads, no clock, no I/O.
  */
 #pragma once
@@ -21,11 +24,12 @@ struct ab_starve {
 	int64_t level_ns;
 	int64_t seen_ns;	/* of the last observation */
 	bool holding;		/* what was so since then */
+	bool leave;		/* it reached after_ns, and is not forgiven yet */
 };
 
 enum ab_starve_result {
 	AB_STARVE_STAY,
-	AB_STARVE_LEAVE,	/* the sink should leave the reader; says so until ab_starve_reset() */
+	AB_STARVE_LEAVE,	/* the sink should leave the reader */
 };
 
 void ab_starve_reset(struct ab_starve *starve, int64_t now_ns);

@@ -46,8 +46,8 @@ static void observe(struct ab_worker *worker, int64_t now_ns)
 		if (sink->reader != 0)
 			continue;
 		bool holding = idle && blocked[s] != NULL && ab_ring_count(&blocked[s]->empty) == 0;
-		if (ab_starve_observe(&sink->starve, holding, now_ns, after_ns) == AB_STARVE_LEAVE)
-			atomic_store_explicit(&sink->starving, true, memory_order_release); /* [W3] */
+		bool leave = ab_starve_observe(&sink->starve, holding, now_ns, after_ns) == AB_STARVE_LEAVE;
+		atomic_store_explicit(&sink->starving, leave, memory_order_release); /* [W3] */
 	}
 }
 

@@ -54,16 +54,33 @@ Test(starve, a_single_pause_is_forgiven)
 	}
 }
 
+/* Holds the others up until it should leave. */
+static void should_leave(struct ab_starve *starve)
+{
+	ab_starve_reset(starve, BEGIN);
+	ab_starve_observe(starve, true, BEGIN, AFTER);
+	cr_assert_eq(ab_starve_observe(starve, false, BEGIN + 5 * AFTER, AFTER), AB_STARVE_LEAVE);
+}
+
 Test(starve, a_decision_stands_until_it_is_acted_on)
 {
 	struct ab_starve starve;
 
-	ab_starve_reset(&starve, BEGIN);
-	ab_starve_observe(&starve, true, BEGIN, AFTER);
-	cr_assert_eq(ab_starve_observe(&starve, false, BEGIN + AFTER, AFTER), AB_STARVE_LEAVE);
-	cr_assert_eq(ab_starve_observe(&starve, false, BEGIN + 1000 * AFTER, AFTER), AB_STARVE_LEAVE);
-	ab_starve_reset(&starve, BEGIN + 1000 * AFTER);
-	cr_assert_eq(ab_starve_observe(&starve, false, BEGIN + 1001 * AFTER, AFTER), AB_STARVE_STAY);
+	should_leave(&starve);
+	cr_assert_eq(ab_starve_observe(&starve, false, BEGIN + 13 * AFTER, AFTER), AB_STARVE_LEAVE);
+	ab_starve_reset(&starve, BEGIN + 13 * AFTER);
+	cr_assert_eq(ab_starve_observe(&starve, false, BEGIN + 14 * AFTER, AFTER), AB_STARVE_STAY);
+}
+
+Test(starve, a_decision_that_nobody_could_act_on_is_taken_back_when_all_is_forgiven)
+{
+	struct ab_starve starve;
+
+	should_leave(&starve);
+	cr_expect_eq(ab_starve_observe(&starve, false, BEGIN + 14 * AFTER, AFTER), AB_STARVE_STAY);
+	/* And from then on it is as if nothing had been. */
+	ab_starve_observe(&starve, true, BEGIN + 14 * AFTER, AFTER);
+	cr_expect_eq(ab_starve_observe(&starve, false, BEGIN + 14 * AFTER + 90 * MS, AFTER), AB_STARVE_STAY);
 }
 
 Test(rejoin, waits_longer_each_time_it_leaves_soon_and_a_minute_at_most)

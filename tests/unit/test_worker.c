@@ -4,7 +4,8 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "core/worker_step.h"
+#include "core/clock.h"
+#include "core/worker_readers.h"
 #include "sinks/json_out.h"
 
 static struct ab_config config = {.record_max_bytes = 65536, .events_topic = "events"};
@@ -189,5 +190,56 @@ Test(worker, rejects_no_more_than_control_has_looked_at)
 	ab_worker_allow_letters(&worker);
 	ab_worker_step(&worker, 0, 0);
 	cr_expect_eq(given_count, 0);
+	end();
+}
+
+/* Fills the only lane of sink s; what comes next waits for it. */
+static void fill_lane(int s)
+{
+	struct ab_link *link = &worker.sink[s].link[0];
+	struct ab_chunk *chunk;
+
+	for (int64_t offset = 10; (chunk = ab_link_room(link, sizeof(struct ab_record), 1000)) != NULL; offset++) {
+		struct ab_record *record = ab_link_record(chunk);
+		*record = (struct ab_record){.offset = offset};
+		ab_link_append(chunk, record);
+		worker.reader[0].next[0] = offset + 1;
+		ab_link_seal(link, worker.partition, 1, worker.reader[0].next, 0);
+	}
+	worker.reader[0].blocked[s] = link;
+}
+
+static struct ab_source *some_source(void)
+{
+	static char source;
+
+	return (struct ab_source *)&source; /* drain and release are ours */
+}
+
+Test(worker, takes_back_that_a_sink_should_leave_once_it_has_held_nobody_up_for_long)
+{
+	const int64_t begin_ns = 1000 * AB_NS_PER_S, after_ns = 100 * AB_NS_PER_MS;
+
+	config.detach_after_ms = 100;
+	begin();
+	worker.sink_count = 2;
+	worker.sink[1].ops = &ab_null_ops;
+	worker.sink[1].lanes = 1;
+	worker.sink[1].loop = loop;
+	ab_link_create(&worker.sink[1].link[0]);
+	worker.sink[1].link[0].covered[0] = INT64_MAX;
+	worker.reader[0].source = some_source();
+	fill_lane(0);
+	ab_worker_turn(&worker, begin_ns);
+	cr_expect(!atomic_load(&worker.sink[0].starving));
+	ab_worker_turn(&worker, begin_ns + after_ns);
+	cr_expect(atomic_load(&worker.sink[0].starving), "it holds the other up, and stays");
+	cr_expect(!atomic_load(&worker.sink[1].starving));
+
+	ab_link_release(&worker.sink[0].link[0]);
+	ab_worker_turn(&worker, begin_ns + after_ns);
+	cr_expect(atomic_load(&worker.sink[0].starving), "taken back before control could see it");
+	ab_worker_turn(&worker, begin_ns + 11 * after_ns);
+	cr_expect(!atomic_load(&worker.sink[0].starving), "what was so a second ago makes it leave now");
 	end();
 }
