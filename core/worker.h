@@ -167,9 +167,9 @@ void ab_worker_set_reader(struct ab_worker *worker, int r, struct ab_source *sou
 /* Standing still. Releases the records a reader holds; they are read again from what its sinks were given. */
 void ab_worker_clear_reader(struct ab_worker *worker, int r);
 
-/* Standing still. Sink s reads by its own reader from what its lanes were given on (start[p], filled in here), or, with
- * source NULL, not at all. The shared reader goes on where it is. */
-void ab_worker_part(struct ab_worker *worker, int s, struct ab_source *source, int64_t *start);
+/* Standing still. Sink s reads by its own reader from what its lanes were given on, but not below floor[p] (start[p],
+ * filled in here), or, with source NULL, not at all. The shared reader goes on where it is. */
+void ab_worker_part(struct ab_worker *worker, int s, struct ab_source *source, const int64_t *floor, int64_t *start);
 
 /* Standing still. Sink s begins: all its links are empty, and covered[p] is what its lanes have. */
 void ab_worker_begin(struct ab_worker *worker, int s);

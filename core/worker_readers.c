@@ -157,7 +157,7 @@ bool ab_worker_readers_watch(const struct ab_worker *worker)
 	return watch;
 }
 
-void ab_worker_part(struct ab_worker *worker, int s, struct ab_source *source, int64_t *start)
+void ab_worker_part(struct ab_worker *worker, int s, struct ab_source *source, const int64_t *floor, int64_t *start)
 {
 	struct ab_worker_sink *sink = &worker->sink[s];
 	int64_t now_ns = ab_monotonic_ns(), own[AB_PARTITIONS_MAX];
@@ -170,7 +170,8 @@ void ab_worker_part(struct ab_worker *worker, int s, struct ab_source *source, i
 	memset(own, 0xff, sizeof own);
 	for (int i = 0; i < worker->partition_count; i++) {
 		uint16_t p = worker->partition[i];
-		start[p] = own[p] = ab_worker_given(worker, s, p);
+		int64_t given = ab_worker_given(worker, s, p);
+		start[p] = own[p] = given < floor[p] ? floor[p] : given;
 	}
 	worker->reader[0].blocked[s] = NULL;
 	ab_worker_clear_reader(worker, 1 + s);

@@ -243,3 +243,17 @@ Test(worker, takes_back_that_a_sink_should_leave_once_it_has_held_nobody_up_for_
 	cr_expect(!atomic_load(&worker.sink[0].starving), "what was so a second ago makes it leave now");
 	end();
 }
+
+Test(worker, a_sink_that_leaves_reads_from_what_its_lanes_have_but_not_what_retention_took)
+{
+	int64_t start[AB_PARTITIONS_MAX], floor[AB_PARTITIONS_MAX] = {0};
+
+	begin();
+	ab_worker_part(&worker, 0, some_source(), floor, start);
+	cr_expect(start[0] == 10 && worker.reader[1].next[0] == 10);
+	floor[0] = 80; /* it was told to go on behind the gap, and has not covered the gap yet */
+	ab_worker_part(&worker, 0, some_source(), floor, start);
+	cr_expect(start[0] == 80, "it meets the same gap again: %lld", (long long)start[0]);
+	cr_expect(worker.reader[1].next[0] == 80);
+	end();
+}
