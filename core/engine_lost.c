@@ -27,15 +27,15 @@ static bool find_starts(struct ab_engine *engine, int64_t *first)
 	return true;
 }
 
-/* Notes what sink s has lost by its reader r, and says it; NULL when it has lost nothing. The caller frees. */
-static char *note_gaps(struct ab_engine *engine, int s, int r, const int64_t *first)
+/* Notes what sink s has lost, and says it; NULL when it has lost nothing. The caller frees. */
+static char *note_gaps(struct ab_engine *engine, int s, const int64_t *first)
 {
 	struct ab_engine_sink *sink = &engine->sink[s];
 	struct ab_text_out out = ab_text_begin();
 
 	for (int i = 0; i < engine->partition_count; i++) {
 		uint16_t p = engine->partition[i];
-		int64_t from = engine->worker[p % engine->worker_count].reader[r].next[p];
+		int64_t from = ab_worker_reads_from(&engine->worker[p % engine->worker_count], s, p);
 		if (from < 0 || from >= first[p])
 			continue;
 		sink->lost_from[p] = from;
@@ -106,7 +106,7 @@ static void overtaken(struct ab_engine *engine, struct ab_worker *worker, int r,
 	pthread_mutex_lock(&engine->mutex);
 	for (int s = 0; s < engine->sink_count; s++) {
 		if (worker->sink[s].reader == r)
-			gaps[s] = note_gaps(engine, s, r, first);
+			gaps[s] = note_gaps(engine, s, first);
 	}
 	for (int i = 0; i < engine->partition_count && engine->config->on_lost_data == AB_LOST_CONTINUE; i++) {
 		uint16_t p = engine->partition[i];

@@ -134,6 +134,14 @@ int64_t ab_worker_given(const struct ab_worker *worker, int s, uint16_t p)
 	return least;
 }
 
+int64_t ab_worker_reads_from(const struct ab_worker *worker, int s, uint16_t p)
+{
+	int r = worker->sink[s].reader;
+	int64_t next = r >= 0 ? worker->reader[r].next[p] : -1, given = ab_worker_given(worker, s, p);
+
+	return next < 0 || next > given ? next : given;
+}
+
 /* How long to sleep: until the first record waiting for its content may go on, or until covers are due. */
 static int64_t sleep_ns(const struct ab_worker *worker, int64_t now_ns)
 {

@@ -180,5 +180,10 @@ void ab_worker_leave(struct ab_worker *worker);
 /* Standing still. The least offset of partition p that some lane of sink s was not given; -1: not its partition. */
 int64_t ab_worker_given(const struct ab_worker *worker, int s, uint16_t p);
 
+/* Standing still. The least offset of partition p that sink s has still to be given, by whichever reader it has here: it may
+ * have joined the others in one worker and not yet in the next, and the shared reader may stand lower for another's sake.
+ * -1: it does not read it. */
+int64_t ab_worker_reads_from(const struct ab_worker *worker, int s, uint16_t p);
+
 /* The chunk of a lane was taken: the worker may be waiting for it. Any thread. */
 void ab_worker_wake(void *worker);

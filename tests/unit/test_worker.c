@@ -257,3 +257,20 @@ Test(worker, a_sink_that_leaves_reads_from_what_its_lanes_have_but_not_what_rete
 	cr_expect(worker.reader[1].next[0] == 80);
 	end();
 }
+
+Test(worker, says_from_where_on_a_sink_reads_by_the_reader_it_has_here)
+{
+	begin();
+	worker.reader[0].next[0] = 90; /* the others have gone on, but this sink reads by itself */
+	worker.reader[1].next[0] = 20;
+	worker.sink[0].reader = 1;
+	cr_expect_eq(ab_worker_reads_from(&worker, 0, 0), 20);
+	worker.sink[0].reader = 0; /* it has joined them, in this worker */
+	worker.reader[1].next[0] = -1;
+	cr_expect_eq(ab_worker_reads_from(&worker, 0, 0), 90);
+	worker.reader[0].next[0] = 5; /* where another sink stands: this one has all below 10 */
+	cr_expect_eq(ab_worker_reads_from(&worker, 0, 0), 10, "it is told that it lost what it has");
+	worker.sink[0].reader = -1;
+	cr_expect_eq(ab_worker_reads_from(&worker, 0, 0), -1);
+	end();
+}
