@@ -29,6 +29,25 @@
 		}                                                                                    \
 	} while (0)
 
+/* Whether a text's next bytes may be read though they are nobody's: they are on the same page, and pages are at least this
+ * large everywhere we run. The sanitizers disagree. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define AB_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define AB_SANITIZED 1
+#endif
+#endif
+#ifndef AB_SANITIZED
+#define AB_SANITIZED 0
+#endif
+#define AB_PAGE_BYTES 4096
+
+static inline int ab_readable(const char *at, size_t len)
+{
+	return !AB_SANITIZED && ((uintptr_t)at & (AB_PAGE_BYTES - 1)) + len <= AB_PAGE_BYTES;
+}
+
 /* Bytes that belong to somebody else. at == NULL: there is no value (JSON null, or the field is missing). */
 struct ab_text {
 	const char *at;

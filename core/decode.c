@@ -13,9 +13,6 @@
 #include "core/limits.h"
 #include "core/token.h"
 
-/* Pages are at least this large everywhere we run. */
-#define PAGE_BYTES 4096
-
 /* Scratch beyond one record of the largest size: of a batch's records 1.5 % end near a page's end and are copied. */
 #define SCRATCH_EXTRA_BYTES (256 * 1024)
 
@@ -166,23 +163,10 @@ static enum ab_decode_result reject(struct ab_reason *reason, enum ab_reject cod
 
 static const struct ab_text no_value = {NULL, 0};
 
-/* simdjson reads a little behind the text. That is harmless as long as it is the same page; the sanitizers disagree. */
-static bool padding_readable(const char *bytes, size_t len)
-{
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	return false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-	return false;
-#endif
-#endif
-	return (((uintptr_t)bytes + len - 1) & (PAGE_BYTES - 1)) + AB_JSON_PADDING_BYTES < PAGE_BYTES;
-}
-
-/* The record with readable bytes behind it, or NULL when the scratch is full. */
+/* The record with readable bytes behind it, since simdjson reads a little further; or NULL when the scratch is full. */
 static const char *padded(struct ab_decoder *decoder, const char *bytes, size_t len)
 {
-	if (padding_readable(bytes, len))
+	if (ab_readable(bytes + len - 1, 1 + AB_JSON_PADDING_BYTES))
 		return bytes;
 	if (decoder->scratch_bytes - decoder->scratch_used < len + AB_JSON_PADDING_BYTES)
 		return NULL;
@@ -253,6 +237,19 @@ static enum ab_decode_result read_i64(const struct ab_json_field *field, int64_t
 		break;
 	}
 	return reject(reason, AB_REJECT_WRONG_TYPE, field->name, "not an integer", field->token);
+}
+
+/* The token of a number that is written as ab_format_i64() writes it: without a sign, a fraction or a leading zero. */
+static struct ab_text as_written(const struct ab_json_field *field)
+{
+	return field->is_number ? field->token : no_value;
+}
+
+/* Of a token that was read as a time, whether it is written as ab_format_iso() writes it. */
+static bool is_iso(struct ab_text token)
+{
+	return token.len == sizeof "\"2026-11-23T23:19:12.353824Z\"" - 1 && token.at[11] == 'T' && token.at[20] == '.' &&
+	       token.at[27] == 'Z';
 }
 
 /* A text column: a string with a value. Must not be null. */
@@ -384,6 +381,7 @@ static enum ab_decode_result read_source(const struct ab_decoder *decoder, struc
 
 	if (lsn->token.at != NULL) {
 		result = read_i64(lsn, 0, INT64_MAX, &event->lsn, reason);
+		event->lsn_json = as_written(lsn);
 		event->has |= AB_HAS_LSN;
 	}
 	if (result == AB_DECODE_EVENT && commit->token.at != NULL) {
@@ -416,6 +414,7 @@ static enum ab_decode_result read_needed(const struct ab_json_field *row, struct
 	if (row[ID].token.at == NULL)
 		return reject(reason, AB_REJECT_MISSING_FIELD, row[ID].name, "missing or null", no_value);
 	enum ab_decode_result result = read_i64(&row[ID], INT64_MIN, INT64_MAX, &event->id, reason);
+	event->id_json = as_written(&row[ID]);
 	if (result != AB_DECODE_EVENT)
 		return result;
 	if (row[EVENT_TS].token.at == NULL)
@@ -424,6 +423,8 @@ static enum ab_decode_result read_needed(const struct ab_json_field *row, struct
 	if (result != AB_DECODE_EVENT)
 		return result;
 	event->has |= AB_HAS_EVENT_TS;
+	if (AB_LIKELY(is_iso(row[EVENT_TS].token)))
+		event->event_ts_json = row[EVENT_TS].token;
 	if (row[EVENT_TYPE].token.at == NULL)
 		return missing(row[EVENT_TYPE].name, event->op, reason);
 	event->event_type_json = row[EVENT_TYPE].token;
@@ -444,6 +445,7 @@ static enum ab_decode_result read_nullable(const struct ab_json_field *row, stru
 	bool null = duration->token.at == NULL;
 	if (AB_LIKELY((null | duration->is_number) & (duration->number <= INT32_MAX))) {
 		event->duration_ms = duration->number;
+		event->duration_json = duration->token;
 		event->has |= (uint16_t)(null ? 0 : AB_HAS_DURATION);
 	} else if (result == AB_DECODE_EVENT) {
 		result = read_i64(&row[DURATION_MS], INT32_MIN, INT32_MAX, &event->duration_ms, reason);

@@ -12,6 +12,8 @@
 
 #include "core/uuid.h"
 
+struct ab_event_text;
+
 enum ab_op {
 	AB_OP_CREATE,	/* c */
 	AB_OP_READ,	/* r: from a snapshot */
@@ -58,9 +60,15 @@ struct ab_event {
 	struct ab_text user_id_json;
 	struct ab_text event_type_json;
 	struct ab_text device_json;
+	/* numbers and the time likewise, where they stand there digit for digit as ab_format_i64() and ab_format_iso() would
+	 * write them; at == NULL: nobody looked, or they do not */
+	struct ab_text id_json, lsn_json, duration_json, event_ts_json;
 
 	/* enrichment */
 	const struct ab_content_type *content_type;	/* NULL: unknown */
 	int64_t length_seconds;
 	int64_t pct_hundredths;		/* engagement_pct * 100, rounded half away from zero */
+
+	/* for the encoders, see core/event_text.h; NULL: nobody lent one */
+	struct ab_event_text *text;
 };

@@ -22,6 +22,7 @@ void ab_worker_create(struct ab_worker *worker, int index, const struct ab_confi
 	worker->cache = cache;
 	worker->letters = letters;
 	ab_worker_allow_letters(worker);
+	ab_event_text_begin(&worker->text);
 	ab_park_create(&worker->park);
 	ab_pause_create(&worker->pause);
 	worker->sink = ab_take_lines(AB_SINKS_MAX * sizeof worker->sink[0]);

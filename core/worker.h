@@ -18,6 +18,7 @@
 
 #include "core/cache.h"
 #include "core/decode.h"
+#include "core/event_text.h"
 #include "core/link.h"
 #include "core/park.h"
 #include "core/pause.h"
@@ -145,6 +146,7 @@ struct ab_worker {
 	struct ab_event *event;			/* AB_DECODE_BATCH */
 	enum ab_decode_result *result;
 	struct ab_reason *reason;
+	struct ab_event_text text;		/* of the event that is being encoded */
 };
 
 void ab_worker_create(struct ab_worker *worker, int index, const struct ab_config *config, const struct ab_cache *cache,

@@ -5,6 +5,7 @@
 
 #include "core/clock.h"
 #include "core/enrich.h"
+#include "core/event_text.h"
 #include "core/log.h"
 
 /* What a sink's encoder writes besides the record's own text: names, punctuation, numbers, the topic's name twice; and
@@ -361,10 +362,13 @@ static enum ab_step process_event(struct ab_worker *worker, int r, struct ab_eve
 		return AB_STEP_BLOCKED;
 	if (!make_room(worker, r, event, room, place, now_ns))
 		return AB_STEP_BLOCKED;
+	worker->text.made = false;
+	event->text = &worker->text;
 	for (int s = 0; s < worker->sink_count; s++) {
 		if (worker->sink[s].reader == r)
 			encode(worker, &worker->sink[s], &place[s], event, record);
 	}
+	event->text = NULL;
 	ab_count_add(&worker->counts.op[event->op], 1);
 	return AB_STEP_DONE;
 }

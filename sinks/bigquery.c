@@ -27,17 +27,16 @@
 #define ROWS_BEGIN "{\"rows\":["
 #define ROWS_END   "]}"
 
-static char *write_row(char *to, const struct ab_sink *sink, const struct ab_event *event)
+static char *write_row(char *to, const struct ab_sink *sink, const struct ab_event *event,
+		       const struct ab_event_text *text)
 {
-	static const char *const op[] = {"\"c\"", "\"r\"", "\"u\"", "\"d\""};
-	char kafka_time[AB_FORMAT_MAX_BYTES + 2];	/* written twice: made once */
-	size_t kafka_len = (size_t)(ab_out_kafka_iso(kafka_time, event->kafka_ts_ms) - kafka_time);
+	static const char op[][16] = {"\"c\"", "\"r\"", "\"u\"", "\"d\""};
 
 	/* id and version come first: the lookup reads them back from here. */
-	to = AB_OUT(to, "{\"id\":");
-	to = ab_out_quoted_i64(to, event->id);
-	to = AB_OUT(to, ",\"version\":");
-	to = event->has & AB_HAS_LSN ? ab_out_quoted_i64(to, event->lsn) : AB_OUT(to, "null");
+	to = AB_OUT(to, "{\"id\":\"");
+	to = ab_out_token(to, text->id);
+	to = AB_OUT(to, "\",\"version\":");
+	to = ab_out_quoted(to, text->lsn);
 	to = AB_OUT(to, ",\"content_id\":");
 	to = ab_out_token(to, event->content_id_json);
 	to = AB_OUT(to, ",\"user_id\":");
@@ -45,29 +44,29 @@ static char *write_row(char *to, const struct ab_sink *sink, const struct ab_eve
 	to = AB_OUT(to, ",\"event_type\":");
 	to = ab_out_token(to, event->event_type_json);
 	to = AB_OUT(to, ",\"event_ts\":");
-	to = ab_out_datetime(to, event->event_us);
+	to = ab_out_datetime(to, text->event_time);
 	to = AB_OUT(to, ",\"device\":");
 	to = ab_out_token(to, event->device_json);
 	to = AB_OUT(to, ",\"content_type\":");
 	to = event->content_type == NULL ? AB_OUT(to, "null") : ab_out_token(to, event->content_type->json);
 	to = AB_OUT(to, ",\"duration_ms\":");
-	to = event->has & AB_HAS_DURATION ? ab_out_quoted_i64(to, event->duration_ms) : AB_OUT(to, "null");
+	to = ab_out_quoted(to, text->duration_ms);
 	to = AB_OUT(to, ",\"engagement_pct\":");
-	to = event->has & AB_HAS_PCT ? to + ab_format_hundredths(to, event->pct_hundredths) : AB_OUT(to, "null");
+	to = ab_out_token(to, text->engagement_pct);
 	to = AB_OUT(to, ",\"processing_time\":");
-	to = ab_out_iso_as_datetime(to, kafka_time, kafka_len);
+	to = ab_out_datetime(to, text->kafka_time);
 	to = AB_OUT(to, ",\"op\":");
-	to = ab_out_bytes(to, op[event->op], 3);
+	to = ab_out_block(to, op[event->op], 3);
 	to = AB_OUT(to, ",\"deleted\":");
 	to = ab_out_bool(to, event->op == AB_OP_DELETE);
 	to = AB_OUT(to, ",\"kafka_topic\":\"");
 	to = ab_out_text(to, sink->topic, sink->topic_len);
-	to = AB_OUT(to, "\",\"kafka_partition\":");
-	to = ab_out_quoted_i64(to, event->partition);
-	to = AB_OUT(to, ",\"kafka_offset\":");
-	to = ab_out_quoted_i64(to, event->offset);
-	to = AB_OUT(to, ",\"kafka_ts\":");
-	to = ab_out_text(to, kafka_time, kafka_len);
+	to = AB_OUT(to, "\",\"kafka_partition\":\"");
+	to = ab_out_token(to, text->partition);
+	to = AB_OUT(to, "\",\"kafka_offset\":\"");
+	to = ab_out_token(to, text->offset);
+	to = AB_OUT(to, "\",\"kafka_ts\":");
+	to = ab_out_token(to, text->kafka_time);
 	return AB_OUT(to, "}");
 }
 
@@ -85,12 +84,14 @@ static enum ab_encode_result encode(const struct ab_sink *sink, const struct ab_
 		*reason = "event_ts is outside of the years 1 to 9999";
 		return AB_ENCODE_REJECTED;
 	}
+	struct ab_event_text own;
+	const struct ab_event_text *text = ab_event_text_of(event, &own);
 	char *to = ab_out_text((char *)bytes, sink->row_head, sink->row_head_len);
-	to = ab_out_i64(to, event->partition);
+	to = ab_out_token(to, text->partition);
 	*to++ = '-';
-	to = ab_out_i64(to, event->offset);
+	to = ab_out_token(to, text->offset);
 	to = AB_OUT(to, "\",\"json\":");
-	to = write_row(to, sink, event);
+	to = write_row(to, sink, event, text);
 	to = AB_OUT(to, "},"); /* the last comma of a request is cut off */
 	*len = (size_t)(to - (char *)bytes);
 	AB_ASSERT(*len <= room);

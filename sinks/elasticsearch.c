@@ -20,25 +20,23 @@
 
 #define BULK_PATH "/_bulk?filter_path=took,errors,items.*.status,items.*.error.type,items.*.error.reason"
 
-/* The event's time is written three times: made once, it is copied. */
-#define ISO_BYTES (sizeof "2026-11-23T23:19:12.353824Z" - 1)
 #define DAY_BYTES (sizeof "2026-11-23" - 1)
 
-static char *write_action(char *to, const struct ab_event *event, const char *time, int64_t version)
+static char *write_action(char *to, const struct ab_event_text *text, struct ab_text version)
 {
 	to = AB_OUT(to, "{\"index\":{\"_index\":\"engagement-events-");
-	to = ab_out_bytes(to, time, DAY_BYTES);
+	to = ab_out_bytes(to, text->event_time.at + 1, DAY_BYTES);
 	to = AB_OUT(to, "\",\"_id\":\"");
-	to = ab_out_i64(to, event->id);
+	to = ab_out_token(to, text->id);
 	to = AB_OUT(to, "\",\"version\":");
-	to = ab_out_i64(to, version);
+	to = ab_out_token(to, version);
 	return AB_OUT(to, ",\"version_type\":\"external\"}}\n");
 }
 
-static char *write_source(char *to, const struct ab_event *event, const char *time)
+static char *write_source(char *to, const struct ab_event *event, const struct ab_event_text *text)
 {
 	to = AB_OUT(to, "{\"id\":");
-	to = ab_out_i64(to, event->id);
+	to = ab_out_token(to, text->id);
 	to = AB_OUT(to, ",\"content_id\":");
 	to = ab_out_token(to, event->content_id_json);
 	to = AB_OUT(to, ",\"user_id\":");
@@ -49,17 +47,17 @@ static char *write_source(char *to, const struct ab_event *event, const char *ti
 	to = ab_out_token(to, event->device_json);
 	to = AB_OUT(to, ",\"content_type\":");
 	to = event->content_type == NULL ? AB_OUT(to, "null") : ab_out_token(to, event->content_type->json);
-	to = AB_OUT(to, ",\"event_timestamp\":\"");
-	to = ab_out_bytes(to, time, ISO_BYTES);
-	to = AB_OUT(to, "\",\"duration_ms\":");
-	to = event->has & AB_HAS_DURATION ? ab_out_i64(to, event->duration_ms) : AB_OUT(to, "null");
+	to = AB_OUT(to, ",\"event_timestamp\":");
+	to = ab_out_token(to, text->event_time);
+	to = AB_OUT(to, ",\"duration_ms\":");
+	to = ab_out_token(to, text->duration_ms);
 	to = AB_OUT(to, ",\"engagement_pct\":");
-	to = event->has & AB_HAS_PCT ? to + ab_format_hundredths(to, event->pct_hundredths) : AB_OUT(to, "null");
+	to = ab_out_token(to, text->engagement_pct);
 	to = AB_OUT(to, ",\"processing_time\":");
-	to = ab_out_kafka_iso(to, event->kafka_ts_ms);
-	to = AB_OUT(to, ",\"@timestamp\":\"");
-	to = ab_out_bytes(to, time, ISO_BYTES);
-	to = AB_OUT(to, "\",\"deleted\":");
+	to = ab_out_token(to, text->kafka_time);
+	to = AB_OUT(to, ",\"@timestamp\":");
+	to = ab_out_token(to, text->event_time);
+	to = AB_OUT(to, ",\"deleted\":");
 	to = ab_out_bool(to, event->op == AB_OP_DELETE);
 	return AB_OUT(to, "}\n");
 }
@@ -90,10 +88,10 @@ static enum ab_encode_result encode(const struct ab_sink *sink, const struct ab_
 		*reason = "the version is negative: Elasticsearch takes none below 0";
 		return AB_ENCODE_REJECTED;
 	}
-	char time[AB_FORMAT_MAX_BYTES];
-	size_t time_len = ab_format_iso(time, event->event_us);
-	AB_ASSERT(time_len == ISO_BYTES);
-	char *end = write_source(write_action((char *)to, event, time, version), event, time);
+	struct ab_event_text own;
+	const struct ab_event_text *text = ab_event_text_of(event, &own);
+	char *end = write_action((char *)to, text, by_lsn ? text->lsn : text->offset);
+	end = write_source(end, event, text);
 	*len = (size_t)(end - (char *)to);
 	AB_ASSERT(*len <= room);
 	return AB_ENCODE_RECORD;

@@ -1,7 +1,8 @@
 /* sinks/json_out.h — writing a record's JSON: names as they stand here, values as they stood in the message.
  *
  * A field's token is JSON already, validated by core/decode, so it is copied and never escaped again. What is not a
- * token (numbers, times, flags) cannot need escaping. Every function writes at `to` and returns what follows.
+ * token (numbers, times, flags) cannot need escaping. Every function writes at `to`, returns what follows, and may
+ * write up to AB_OUT_SPARE_BYTES more, which count for nothing.
  *
  * Threads: any; pure. The caller has made sure of room: ab_out_room() says how much one event takes at most.
  */
@@ -9,14 +10,21 @@
 
 #include <string.h>
 
-#include "core/event.h"
-#include "core/format.h"
+#include "core/event_text.h"
 
-/* Names, punctuation, numbers and times of one record in either form, and a topic's name twice (2 * 249). */
+#define AB_OUT_SPARE_BYTES 64
+
+/* Names, punctuation, numbers and times of one record in either form, a topic's name twice (2 * 249), and the spare. */
 #define AB_OUT_FIXED_BYTES 1536
 
-/* A literal, without its terminator. */
-#define AB_OUT(to, literal) ab_out_bytes((to), "" literal, sizeof(literal) - 1)
+/* A literal, without its terminator: whole blocks of 16 are stored, what is too much is written over by what follows. */
+#define AB_OUT(to, literal) ab_out_block((to), "" literal "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", sizeof(literal) - 1)
+
+static inline char *ab_out_block(char *to, const char *bytes, size_t len)
+{
+	memcpy(to, bytes, (len + 15) & ~(size_t)15);
+	return to + len;
+}
 
 static inline char *ab_out_bytes(char *to, const char *bytes, size_t len)
 {
@@ -61,24 +69,31 @@ static inline char *ab_out_text(char *to, const char *bytes, size_t len)
 	return to + len;
 }
 
-/* A token of the message, or null. */
+/* A token of the message, or null. Which of a few lengths it has nobody can foresee, so a short one is copied as if it
+ * were longer: what is too much is written over. Few lie so near a page's end that this may not be read. */
 static inline char *ab_out_token(char *to, struct ab_text token)
 {
-	return token.at == NULL ? AB_OUT(to, "null") : ab_out_text(to, token.at, token.len);
+	static const _Alignas(64) char null_token[64] = "null";
+	const char *from = token.at != NULL ? token.at : null_token;
+	size_t len = token.at != NULL ? token.len : 4;
+
+	if (AB_UNLIKELY(len > 64 || !ab_readable(from, 64)))
+		return ab_out_text(to, from, len);
+	memcpy(to, from, 32);
+	if (len > 32)
+		memcpy(to + 32, from + 32, 32);
+	return to + len;
 }
 
-static inline char *ab_out_i64(char *to, int64_t value)
+/* A number's text in quotes, so that readers which hold numbers as doubles keep all 64 bits; null without them. */
+static inline char *ab_out_quoted(char *to, struct ab_text number)
 {
-	return to + ab_format_i64(to, value);
-}
+	bool quotes = number.at[0] != 'n';	/* no branch: null or not is anybody's guess */
 
-/* In quotes: readers that hold numbers as doubles keep all 64 bits. */
-static inline char *ab_out_quoted_i64(char *to, int64_t value)
-{
-	*to++ = '"';
-	to = ab_out_i64(to, value);
-	*to++ = '"';
-	return to;
+	*to = '"';
+	to = ab_out_token(to + quotes, number);
+	*to = '"';
+	return to + quotes;
 }
 
 static inline char *ab_out_bool(char *to, bool value)
@@ -86,15 +101,8 @@ static inline char *ab_out_bool(char *to, bool value)
 	return value ? AB_OUT(to, "true") : AB_OUT(to, "false");
 }
 
-/* "2026-11-23T23:19:12.353824Z", quotes included; null outside of the years 1 to 9999. */
-char *ab_out_iso(char *to, int64_t epoch_us);
-/* "2026-11-23 23:19:12", likewise. */
-char *ab_out_datetime(char *to, int64_t epoch_us);
-/* The same for Kafka's milliseconds, where a negative time means that there is none. */
-char *ab_out_kafka_iso(char *to, int64_t epoch_ms);
-
-/* What ab_out_iso() or ab_out_kafka_iso() wrote, as ab_out_datetime() writes it. */
-char *ab_out_iso_as_datetime(char *to, const char *iso, size_t len);
+/* An event's or record's time as "2026-11-23 23:19:12", or null. */
+char *ab_out_datetime(char *to, struct ab_text iso);
 
 /* Upper bound of one encoded event, in either form. */
 size_t ab_out_room(const struct ab_event *event);

@@ -10,7 +10,7 @@ from pathlib import Path
 
 BASE = {"base", "limits", "clock", "stats", "ring", "text", "log", "park", "pause", "nearest", "format", "token",
         "version", "json", "fault", "exit", "bottleneck", "simd", "uuid", "digits", "pages"}
-RECORDS = {"event", "chunk", "batch", "route"}
+RECORDS = {"event", "event_text", "chunk", "batch", "route"}
 STAGES = {"breaker", "decode", "decode_content", "cache", "enrich", "lane", "link", "position", "readers", "starve", "json_simdjson",
           "shape", "shape_kernel", "shape_learn", "shape_loops", "shape_base", "shape_avx2", "shape_avx512"}
 WIRING = {"worker", "worker_step", "worker_readers", "delivery", "delivery_lane", "content", "engine", "engine_readers",
