@@ -78,14 +78,40 @@ bool ab_uuid_parse(const char *text, size_t len, struct ab_uuid *out)
 }
 #endif
 
-void ab_uuid_write(char *to, struct ab_uuid uuid)
+#if defined(__SSSE3__) && defined(__SSE4_1__)
+/* Sixteen bytes to thirty-two digits. */
+static void write_digits(char *to, struct ab_uuid uuid)
+{
+	const __m128i hex = _mm_setr_epi8('0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f');
+	const __m128i low = _mm_set1_epi8(15);
+	__m128i bytes = _mm_set_epi64x((int64_t)__builtin_bswap64(uuid.lo), (int64_t)__builtin_bswap64(uuid.hi));
+	__m128i first = _mm_shuffle_epi8(hex, _mm_and_si128(_mm_srli_epi64(bytes, 4), low));
+	__m128i second = _mm_shuffle_epi8(hex, _mm_and_si128(bytes, low));
+
+	_mm_storeu_si128((__m128i *)(void *)to, _mm_unpacklo_epi8(first, second));
+	_mm_storeu_si128((__m128i *)(void *)(to + 16), _mm_unpackhi_epi8(first, second));
+}
+#else
+static void write_digits(char *to, struct ab_uuid uuid)
 {
 	static const char hex[] = "0123456789abcdef";
 
 	for (int nibble = 0; nibble < 32; nibble++) {
 		uint64_t half = nibble < 16 ? uuid.hi : uuid.lo;
-		if (nibble == 8 || nibble == 12 || nibble == 16 || nibble == 20)
-			*to++ = '-';
-		*to++ = hex[half >> (60 - 4 * (nibble % 16)) & 15];
+		to[nibble] = hex[half >> (60 - 4 * (nibble % 16)) & 15];
 	}
+}
+#endif
+
+void ab_uuid_write(char *to, struct ab_uuid uuid)
+{
+	char digits[32];
+
+	write_digits(digits, uuid);
+	memcpy(to, digits, 8);
+	memcpy(to + 9, digits + 8, 4);
+	memcpy(to + 14, digits + 12, 4);
+	memcpy(to + 19, digits + 16, 4);
+	memcpy(to + 24, digits + 20, 12);
+	to[8] = to[13] = to[18] = to[23] = '-';
 }

@@ -106,10 +106,8 @@ static char *put_window(char *to, const struct ab_redis_sum *sum, const struct a
 	}
 	for (uint32_t i = window->contents; i != AB_REDIS_NONE; i = sum->cell[i].next) {
 		const struct ab_redis_cell *content = &sum->cell[i];
-		char id[40], percent[AB_FORMAT_MAX_BYTES];
-		ab_uuid_write(id, content->content_id);
-		to = ab_resp_put(to, id, AB_UUID_TEXT_BYTES_MAX);
-		to = ab_resp_put(to, percent, ab_format_hundredths(percent, content->pct_hundredths));
+		to = ab_resp_put_uuid(to, content->content_id);
+		to = ab_resp_put_hundredths(to, content->pct_hundredths);
 	}
 	return to;
 }

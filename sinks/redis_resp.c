@@ -131,33 +131,59 @@ struct ab_resp_value ab_resp_next(const char **at)
 	return value;
 }
 
-static char *put_head(char *to, char mark, int64_t number)
+static char *put_head(char *to, char mark, uint64_t number)
 {
 	*to++ = mark;
-	to += ab_format_i64(to, number);
-	*to++ = '\r';
-	*to++ = '\n';
-	return to;
+	if (number < 10)	/* as nearly all lengths */
+		*to++ = (char)('0' + number);
+	else
+		to += ab_format_i64(to, (int64_t)number);
+	memcpy(to, "\r\n", 2);
+	return to + 2;
 }
 
 char *ab_resp_put_array(char *to, size_t count)
 {
-	return put_head(to, '*', (int64_t)count);
+	return put_head(to, '*', count);
 }
 
 char *ab_resp_put(char *to, const void *text, size_t len)
 {
-	to = put_head(to, '$', (int64_t)len);
+	to = put_head(to, '$', len);
 	memcpy(to, text, len);
-	to += len;
-	*to++ = '\r';
-	*to++ = '\n';
-	return to;
+	memcpy(to + len, "\r\n", 2);
+	return to + len + 2;
+}
+
+/* As ab_resp_put(), of digits: all that there is room for is copied, what is too much is written over. */
+static char *put_digits(char *to, const char digits[AB_FORMAT_MAX_BYTES], size_t len)
+{
+	to = put_head(to, '$', len);
+	memcpy(to, digits, AB_FORMAT_MAX_BYTES);
+	memcpy(to + len, "\r\n", 2);
+	return to + len + 2;
 }
 
 char *ab_resp_put_number(char *to, int64_t number)
 {
 	char digits[AB_FORMAT_MAX_BYTES];
 
-	return ab_resp_put(to, digits, ab_format_i64(digits, number));
+	return put_digits(to, digits, ab_format_i64(digits, number));
+}
+
+char *ab_resp_put_hundredths(char *to, int64_t hundredths)
+{
+	char digits[AB_FORMAT_MAX_BYTES];
+
+	return put_digits(to, digits, ab_format_hundredths(digits, hundredths));
+}
+
+char *ab_resp_put_uuid(char *to, struct ab_uuid uuid)
+{
+	const size_t len = AB_UUID_TEXT_BYTES_MAX;
+
+	memcpy(to, "$36\r\n", 5);
+	ab_uuid_write(to + 5, uuid);
+	memcpy(to + 5 + len, "\r\n", 2);
+	return to + 5 + len + 2;
 }

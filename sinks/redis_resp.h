@@ -12,7 +12,7 @@
  */
 #pragma once
 
-#include "core/base.h"
+#include "core/uuid.h"
 
 /* ROLE answers with arrays in an array; nothing we send is answered deeper. */
 #define AB_RESP_DEPTH_MAX 4
@@ -43,7 +43,10 @@ enum ab_resp_result ab_resp_measure(const char *bytes, size_t len, size_t *used)
 /* The next value of a measured answer: *at moves over it, not over an array's children. */
 struct ab_resp_value ab_resp_next(const char **at);
 
-/* Writers append at `to` and return where to go on; the caller has made sure of room. */
+/* Writers append at `to` and return where to go on; the caller has made sure of room, and of AB_FORMAT_MAX_BYTES more
+ * behind a number. */
 char *ab_resp_put_array(char *to, size_t count);
 char *ab_resp_put(char *to, const void *text, size_t len);
 char *ab_resp_put_number(char *to, int64_t number);
+char *ab_resp_put_hundredths(char *to, int64_t hundredths);
+char *ab_resp_put_uuid(char *to, struct ab_uuid uuid);
