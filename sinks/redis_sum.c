@@ -89,29 +89,29 @@ void ab_redis_sum_clear(struct ab_redis_sum *sum, uint32_t items)
 	sum->has_newest = false;
 }
 
-/* Spreads 64 bits over 64 bits: an odd multiplier and two shifts, enough for minutes and random ids. */
-static uint64_t mix(uint64_t h, uint64_t value)
+/* Two words to one whose low bits depend on all of both: the halves of their product (as in wyhash). */
+static uint64_t fold(uint64_t a, uint64_t b)
 {
-	h = (h ^ value) * UINT64_C(0x9E3779B97F4A7C15);
-	h ^= h >> 32;
-	h *= UINT64_C(0xD6E8FEB86659FD93);
-	return h ^ (h >> 29);
+	unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
 static uint64_t hash_of(const struct ab_redis_cell *key)
 {
-	uint64_t h = mix((uint64_t)key->minute, (uint64_t)key->kind);
+	const uint64_t odd = UINT64_C(0x9E3779B97F4A7C15), other = UINT64_C(0xD6E8FEB86659FD93);
+	uint64_t h = ((uint64_t)key->minute + ((uint64_t)key->kind << 56)) * odd;
 
 	if (key->kind == AB_REDIS_CONTENT)
-		return mix(mix(h, key->content_id.hi), key->content_id.lo);
+		return fold(h ^ key->content_id.hi, other ^ key->content_id.lo);
 	if (key->kind == AB_REDIS_TYPE) {
 		for (uint32_t at = 0; at < key->type.len; at += 8) {
 			uint64_t word = 0;
 			memcpy(&word, key->type.at + at, ab_min_u64(8, key->type.len - at));
-			h = mix(h, word);
+			h = fold(h ^ word, other);
 		}
 	}
-	return h;
+	return fold(h, other);
 }
 
 static bool same(const struct ab_redis_cell *a, const struct ab_redis_cell *b)
