@@ -71,15 +71,34 @@ static uint32_t count_of(const char *text, size_t len, const char *what, size_t 
 	return count;
 }
 
+/* Whether the items, all but always, have the words of the first: a text that is equal to itself moved on by one item's
+ * length is that item again and again. */
+static bool are_alike(const char *items, const char *end, uint32_t count)
+{
+	const char *next = memmem(items, (size_t)(end - items), "},{", 3);
+	size_t len = next != NULL ? (size_t)(next + 2 - items) : 0;	/* with its comma */
+
+	return len > 0 && (size_t)(end - items) + 1 == len * count &&
+	       memcmp(items, items + len, (size_t)(end - items) - len) == 0 &&
+	       count_of(items, len, "\"status\":20", 11) == 1 && count_of(items, len, "\"status\":", 9) == 1;
+}
+
 /* An answer without errors says nothing else of interest than how many items it speaks of. "errors" comes before the
  * items, and without errors no text of ours or a user's is in it. */
 static bool is_all_good(const struct ab_sink_lane *lane)
 {
+	static const char begin[] = "\"items\":[", end[] = "]}";
 	const struct ab_http_reply *reply = &lane->http.reply;
 	size_t front = ab_min_u64(reply->body_len, 64);
 
-	return memmem(reply->body, front, "\"errors\":false", 14) != NULL &&
-	       count_of(reply->body, reply->body_len, "\"status\":20", 11) == lane->http.sent_count &&
+	if (memmem(reply->body, front, "\"errors\":false", 14) == NULL)
+		return false;
+	const char *items = memmem(reply->body, front, begin, sizeof begin - 1);
+	const char *last = reply->body + reply->body_len - (sizeof end - 1);
+	if (items != NULL && memcmp(last, end, sizeof end - 1) == 0 &&
+	    are_alike(items + sizeof begin - 1, last, lane->http.sent_count))
+		return true;
+	return count_of(reply->body, reply->body_len, "\"status\":20", 11) == lane->http.sent_count &&
 	       count_of(reply->body, reply->body_len, "\"status\":", 9) == lane->http.sent_count;
 }
 
