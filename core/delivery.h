@@ -35,7 +35,7 @@ enum ab_sink_call {
 enum ab_conn_wish { AB_WISH_NONE, AB_WISH_OPEN, AB_WISH_CLOSE, AB_WISH_REOPEN };
 
 struct ab_lane_counts {
-	ab_count acked, rejected, repeated, retried, duplicates, requests, bytes, outages, ambiguous, connects, failures;
+	ab_count acked, rejected, repeated, retries, duplicates, requests, bytes, outages, ambiguous, connects, failures;
 	ab_count in_flight, held;
 	ab_count waiting_ns, answers;	/* from a request sent to its answer, added up */
 	ab_count oldest_ms;		/* commit time in PostgreSQL of the oldest record it holds; 0: none, or not known */

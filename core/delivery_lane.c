@@ -47,7 +47,6 @@ static void publish(struct ab_delivery_lane *lane)
 	const struct ab_sink_counts *from = &lane->sink_counts;
 
 	ab_count_set(&to->duplicates, from->duplicates);
-	ab_count_set(&to->retried, from->retried);
 	ab_count_set(&to->repeated, lane->lane.repeated);
 	ab_count_set(&to->in_flight, lane->lane.state == AB_LANE_IN_FLIGHT);
 	ab_count_set(&to->held, ab_lane_held(&lane->lane));
@@ -319,10 +318,12 @@ void ab_delivery_lane_pump(struct ab_delivery_lane *lane, int64_t now_ns, int64_
 		if (!lane->greeted && !(next == AB_LANE_START && lane->lane.filling->item_count == 0 &&
 					!lane->lane.limits.stores_positions))
 			break; /* on_up, or the greeting's answer, brings us back */
-		if (next == AB_LANE_SEND_AGAIN)
+		if (next == AB_LANE_SEND_AGAIN) {
 			ab_lane_resume(&lane->lane);
-		else if (!ab_lane_start(&lane->lane))
+			ab_count_add(&lane->counts.retries, 1);
+		} else if (!ab_lane_start(&lane->lane)) {
 			continue;
+		}
 		send_pending(lane, now_ns);
 		take_chunks(lane, now_ns); /* the batch that was full is on its way */
 	}

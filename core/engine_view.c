@@ -27,7 +27,7 @@ int64_t ab_engine_view_position(const struct ab_engine *engine, int s, uint16_t 
 }
 
 struct sink_sums {
-	uint64_t acked, rejected, skipped, repeated, duplicates, requests, bytes, outages, ambiguous, connects, failures;
+	uint64_t acked, rejected, skipped, repeated, duplicates, requests, retries, bytes, outages, ambiguous, connects, failures;
 	uint64_t in_flight, held, events, errors;
 };
 
@@ -44,6 +44,7 @@ static struct sink_sums sink_sums(const struct ab_engine *engine, int s)
 		sum.repeated += ab_count_get(&counts->repeated);
 		sum.duplicates += ab_count_get(&counts->duplicates);
 		sum.requests += ab_count_get(&counts->requests);
+		sum.retries += ab_count_get(&counts->retries);
 		sum.bytes += ab_count_get(&counts->bytes);
 		sum.outages += ab_count_get(&counts->outages);
 		sum.ambiguous += ab_count_get(&counts->ambiguous);
@@ -317,6 +318,8 @@ static const struct sink_metric sink_metrics[] = {
     SINK_METRIC("duplicates_total", "counter", "", duplicates,
 		"Records a sink had already: refused, absorbed, found by lookup."),
     SINK_METRIC("sink_batches_total", "counter", "", requests, "Requests sent."),
+    SINK_METRIC("sink_retries_total", "counter", "", retries,
+		"Batches sent again, in whole or in part: refused for now, or sent over a connection that was lost."),
     SINK_METRIC("sink_bytes_total", "counter", "", bytes, "Bytes sent."),
     SINK_METRIC("sink_inflight_requests", "gauge", "", in_flight, "Requests sent and not answered."),
     SINK_METRIC("sink_errors_total", "counter", ",error_type=\"outage\"", outages, "Requests that failed as a whole."),

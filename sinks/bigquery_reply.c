@@ -164,8 +164,6 @@ static void settle_rows(struct settling *s, const json_t *entries)
 		} else if (item->outcome == AB_OUTCOME_PENDING && none_at_fault) {
 			item->outcome = AB_OUTCOME_RETRY; /* stopped by nobody: not at once, or it would never end */
 		}
-		if (item->outcome == AB_OUTCOME_RETRY)
-			s->to->counts->retried++;
 	}
 }
 

@@ -149,7 +149,6 @@ static void settle_item(struct settling *s, uint32_t i, int status, const char *
 		return;
 	case AB_ES_RETRY:
 		item->outcome = AB_OUTCOME_RETRY;
-		s->to->counts->retried++;
 		if (!s->to->error[0])
 			words(s, "an item is sent again later", status, type, reason, advice);
 		return;

@@ -53,7 +53,7 @@ struct ab_request {
 
 /* Counters of one lane: the sink thread's; core publishes copies of them. */
 struct ab_sink_counts {
-	uint64_t requests, acked, retried, rejected, duplicates, outages, ambiguous, bytes;
+	uint64_t requests, acked, rejected, duplicates, outages, ambiguous, bytes;
 };
 
 /* How a sink's reply code hands a rejected item over: the caller sends it to the dead-letter topic. */

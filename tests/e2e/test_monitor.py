@@ -94,6 +94,7 @@ def test_the_screen_says_what_the_metrics_say_at_both_sizes(lab: Lab, screens: l
         assert sink["behind_records"] == 0
         assert sink["dead"] == found.sum("sink_events_total", sink=sink["name"], outcome="rejected") == 1
         assert sink["errors"] == found.sum("sink_errors_total", sink=sink["name"])
+        assert sink["retries"] == found.sum("sink_retries_total", sink=sink["name"])
     until("the boards of Redis in the facts", 15, lambda: boards_agree(lab, engine))
     keys_do_what_the_last_line_says(screens[0])
 

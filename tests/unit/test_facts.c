@@ -37,6 +37,7 @@ static void answer(double second, struct story said)
 		 "anabranch_sink_events_total{sink=\"redis\",outcome=\"acked\"} %f\n"
 		 "anabranch_sink_events_total{sink=\"redis\",outcome=\"rejected\"} 0\n"
 		 "anabranch_sink_errors_total{sink=\"redis\",error_type=\"outage\"} %f\n"
+		 "anabranch_sink_retries_total{sink=\"redis\"} 3\n"
 		 "anabranch_sink_inflight_requests{sink=\"redis\"} %f\n"
 		 "anabranch_sink_position{sink=\"redis\",partition=\"0\"} %f\n"
 		 "anabranch_committed_offset{partition=\"0\"} %f\n"
@@ -56,6 +57,13 @@ static void conclude(const char *ready)
 }
 
 #define WELL "ready\nredis: live\n"
+
+Test(facts, retries_are_those_the_engine_counts, .init = begin)
+{
+	answer(0, (struct story){.records = 100, .acked = 100, .position = 100, .committed = 100});
+	conclude(WELL);
+	cr_expect_eq(facts.sink[0].retries, 3);
+}
 
 Test(facts, a_sink_that_holds_a_request_for_two_seconds_is_stalled_and_its_records_are_counted, .init = begin)
 {
