@@ -122,12 +122,27 @@ static void add_pair(struct ab_bench *bench, const char *name, const char *ref, 
 	ab_bench_add(bench, &c);
 }
 
+/* The flat way with another share of the events sampled (core/tap.h) than the default of 1 %. */
+static void add_sampled(struct ab_bench *bench, const char *name, int percent)
+{
+	struct ab_bench_whole *whole = new(false, false, HOT * 5);
+	struct ab_bench_case c = {
+	    .run = run, .events = HOT * 5, .arg = whole, .against = "path.flat.hot", .same_work = true};
+
+	ab_tap_destroy(&whole->worker.tap);
+	ab_tap_create(&whole->worker.tap, percent);
+	snprintf(c.name, sizeof c.name, "%s", name);
+	ab_bench_add(bench, &c);
+}
+
 int main(int argc, char **argv)
 {
 	struct ab_bench bench;
 
 	ab_bench_begin(&bench, "path", argc, argv);
 	add_pair(&bench, "path.flat.hot", "ref.path.flat.hot", false, HOT * 5);
+	add_sampled(&bench, "path.flat.sampled-0", 0);
+	add_sampled(&bench, "path.flat.sampled-100", 100);
 	if (!bench.smoke)
 		add_pair(&bench, "path.flat.cold", "ref.path.flat.cold", false, COLD);
 	add_pair(&bench, "path.wrapped.hot", "ref.path.wrapped.hot", true, HOT * 5);

@@ -12,21 +12,23 @@
 #include "core/nearest.h"
 
 enum { OPT_FORMAT = 256, OPT_SHOW_ORIGIN, OPT_HOST, OPT_DOC, OPT_FROM, OPT_SINK, OPT_SINCE, OPT_EXAMPLES, OPT_TO,
-       OPT_PARTITION, OPT_OFFSET, OPT_RAW };
+       OPT_PARTITION, OPT_OFFSET, OPT_RAW, OPT_LIMIT };
 
 #define BIT(command) (1u << (command))
 #define LOADS (BIT(AB_CLI_RUN) | BIT(AB_CLI_CHECK) | BIT(AB_CLI_CONFIG) | BIT(AB_CLI_INIT) | BIT(AB_CLI_VERIFY) | \
-	       BIT(AB_CLI_DLQ) | BIT(AB_CLI_REPLAY))
+	       BIT(AB_CLI_TAP) | BIT(AB_CLI_DLQ) | BIT(AB_CLI_REPLAY))
 
-#define FORMATS (BIT(AB_CLI_CHECK) | BIT(AB_CLI_CONFIG) | BIT(AB_CLI_VERSION) | BIT(AB_CLI_VERIFY) | BIT(AB_CLI_DLQ))
+#define FORMATS (BIT(AB_CLI_CHECK) | BIT(AB_CLI_CONFIG) | BIT(AB_CLI_VERSION) | BIT(AB_CLI_VERIFY) | \
+		 BIT(AB_CLI_TAP) | BIT(AB_CLI_DLQ))
 
 static const struct {
 	const char *name;
 	enum ab_cli_command command;
 } commands[] = {
 	{"run", AB_CLI_RUN},	   {"check", AB_CLI_CHECK}, {"config", AB_CLI_CONFIG},
-	{"init", AB_CLI_INIT},	   {"verify", AB_CLI_VERIFY}, {"dlq", AB_CLI_DLQ},
-	{"replay", AB_CLI_REPLAY}, {"version", AB_CLI_VERSION}, {"help", AB_CLI_HELP},
+	{"init", AB_CLI_INIT},	   {"verify", AB_CLI_VERIFY}, {"tap", AB_CLI_TAP},
+	{"dlq", AB_CLI_DLQ},	   {"replay", AB_CLI_REPLAY}, {"version", AB_CLI_VERSION},
+	{"help", AB_CLI_HELP},
 };
 
 /* Every option, and the commands it belongs to. */
@@ -45,7 +47,8 @@ static const struct {
 	{"to", OPT_TO, required_argument, BIT(AB_CLI_REPLAY)},
 	{"partition", OPT_PARTITION, required_argument, BIT(AB_CLI_DLQ)},
 	{"offset", OPT_OFFSET, required_argument, BIT(AB_CLI_DLQ)},
-	{"raw", OPT_RAW, no_argument, BIT(AB_CLI_DLQ)},
+	{"raw", OPT_RAW, no_argument, BIT(AB_CLI_DLQ) | BIT(AB_CLI_TAP)},
+	{"limit", OPT_LIMIT, required_argument, BIT(AB_CLI_TAP)},
 	{"sink", OPT_SINK, required_argument, BIT(AB_CLI_VERIFY) | BIT(AB_CLI_DLQ) | BIT(AB_CLI_REPLAY)},
 	{"since", OPT_SINCE, required_argument, BIT(AB_CLI_VERIFY)},
 	{"examples", OPT_EXAMPLES, required_argument, BIT(AB_CLI_VERIFY)},
@@ -84,13 +87,13 @@ static enum ab_cli_result unknown_command(struct ab_cli *cli, const char *word)
 	for (size_t i = 0; i < AB_COUNT(commands); i++)
 		names[i] = commands[i].name;
 	return unknown(cli, "command", word, names, AB_COUNT(commands),
-		       "there are run, check, config, init, verify, dlq, replay, version");
+		       "there are run, check, config, init, verify, tap, dlq, replay, version");
 }
 
 static enum ab_cli_result misplaced(struct ab_cli *cli, const char *option)
 {
 	if (cli->command == AB_CLI_NONE)
-		return usage(cli, "a command comes first: run, check, config, init, verify, dlq, replay, version or help");
+		return usage(cli, "a command comes first: run, check, config, init, verify, tap, dlq, replay, version or help");
 	return usage(cli, "%.60s does not belong to this command: anabranch help lists what does", option);
 }
 
@@ -177,6 +180,15 @@ static enum ab_cli_result take_examples(struct ab_cli *cli, const char *word)
 	return cli->examples <= 100 ? AB_CLI_OK : usage(cli, "--examples %s: at most 100", word);
 }
 
+static enum ab_cli_result take_limit(struct ab_cli *cli, const char *word)
+{
+	size_t len = strlen(word);
+
+	if (len == 0 || len > 9 || strspn(word, "0123456789") != len || (cli->limit = strtoll(word, NULL, 10)) < 1)
+		return usage(cli, "--limit %.60s: want a number from 1 on", word);
+	return AB_CLI_OK;
+}
+
 static enum ab_cli_result take_place(struct ab_cli *cli, int option, const char *word)
 {
 	size_t len = strlen(word), max = option == OPT_PARTITION ? 4 : 18;
@@ -213,6 +225,15 @@ static enum ab_cli_result take_group(struct ab_cli *cli, const char *word)
 
 	if (len > 4 || strspn(word, "0123456789") != len || (cli->group = (int)strtol(word, NULL, 10)) < 1)
 		return usage(cli, "dlq show %.60s: want a number of dlq list", word);
+	return AB_CLI_OK;
+}
+
+/* tap SINK: whether the engine has it, the engine knows. */
+static enum ab_cli_result take_tapped(struct ab_cli *cli, const char *word)
+{
+	if (strspn(word, "abcdefghijklmnopqrstuvwxyz") != strlen(word))
+		return usage(cli, "tap %.60s: want redis, bigquery or elasticsearch", word);
+	cli->sink = word;
 	return AB_CLI_OK;
 }
 
@@ -269,6 +290,8 @@ static enum ab_cli_result take(struct ab_cli *cli, int option, char *argument)
 	case OPT_RAW:
 		cli->raw = true;
 		return AB_CLI_OK;
+	case OPT_LIMIT:
+		return take_limit(cli, argument);
 	case OPT_SINK:
 		cli->sink = argument;
 		return AB_CLI_OK;
@@ -336,6 +359,8 @@ static enum ab_cli_result take_options(struct ab_cli *cli, int argc, char **argv
 	}
 	if (shows(cli) && argc - optind == 1 && cli->group == 0)
 		return take_group(cli, argv[optind]);
+	if (cli->command == AB_CLI_TAP && argc - optind == 1)
+		return take_tapped(cli, argv[optind]);
 	if (argc > optind)
 		return usage(cli, "%.60s is one word too many: options begin with -", argv[optind]);
 	return AB_CLI_OK;
@@ -357,7 +382,7 @@ enum ab_cli_result ab_cli_parse(struct ab_cli *cli, int argc, char **argv)
 	if (cli->command == AB_CLI_NONE) {
 		result = take_options(cli, argc, argv);
 		if (result == AB_CLI_OK && cli->command == AB_CLI_NONE)
-			return usage(cli, "a command comes first: run, check, config, init, verify, dlq, replay, version or help");
+			return usage(cli, "a command comes first: run, check, config, init, verify, tap, dlq, replay, version or help");
 		return result;
 	}
 	if (cli->command == AB_CLI_CONFIG)

@@ -1,6 +1,6 @@
 /* core/cli.h — what somebody typed, as a struct; nothing is done here.
  *
- *     anabranch [COMMAND] [options]      run  check  config  init  verify  dlq  replay  version  help
+ *     anabranch [COMMAND] [options]      run  check  config  init  verify  tap  dlq  replay  version  help
  *
  * Threads: main, at start. Memory: pointers into argv, and fixed arrays.
  */
@@ -20,6 +20,7 @@ enum ab_cli_command {
 	AB_CLI_CONFIG,
 	AB_CLI_INIT,
 	AB_CLI_VERIFY,
+	AB_CLI_TAP,
 	AB_CLI_DLQ,		/* verb says what */
 	AB_CLI_REPLAY,
 	AB_CLI_VERSION,
@@ -43,11 +44,12 @@ struct ab_cli {
 	const char *from;			/* init: "earliest", "latest", "group:NAME", a time; replay: a time, places */
 	const char *to;				/* replay: likewise; NULL: not given */
 	bool yes;				/* init: -y, ask nothing */
-	const char *sink;			/* verify: names with commas between; dlq, replay: one; NULL: not given */
+	const char *sink;			/* verify: names with commas between; tap, dlq, replay: one; NULL: not given */
 	int group;				/* dlq show: the number in the list; 0: not given */
 	int partition;				/* dlq show: of the record; -1: not given */
 	int64_t offset;				/* likewise */
-	bool raw;				/* dlq show: nothing masked */
+	bool raw;				/* tap, dlq show: nothing masked */
+	int64_t limit;				/* tap: samples; 0: not given */
 	const char *since;			/* verify: a time; NULL: not given */
 	int examples;				/* verify: -1: not given */
 	const char *topic;			/* help; NULL: all of it */

@@ -19,6 +19,7 @@ static const char overview[] =
 	"  init       create what run needs and will never create by itself\n"
 	"  verify     compare PostgreSQL, Kafka and every sink; say what is lost, doubled or different\n"
 	"  top        the pipeline on this terminal, live (anabranch top --help)\n"
+	"  tap        show some of the events that go through a running engine, and what each sink was given\n"
 	"  dlq        list the dead letters by reason, show one, put them through a sink again\n"
 	"  replay     send a range of the log to one sink again\n"
 	"  version    print the versions of this program and of its libraries\n"
@@ -29,7 +30,7 @@ static const char overview[] =
 	"  -s, --set KEY=VALUE   one setting, above file and environment; may be repeated\n"
 	"  -h, --help            help about the command\n"
 	"\n"
-	"Topics: run check config init verify dlq replay version settings exit-codes\n";
+	"Topics: run check config init verify tap dlq replay version settings exit-codes\n";
 
 static const char run_text[] =
 	"Examples\n"
@@ -42,7 +43,7 @@ static const char run_text[] =
 	"commits, and says what each sink has received. A second signal stops at once; nothing is lost either\n"
 	"way. A sink that is away does not stop the others. Lines for people go to standard error, one of them\n"
 	"each second with rates and lag.\n"
-	"http://METRICS_HOST:METRICS_PORT/ has /metrics, /healthz and /readyz.\n";
+	"http://METRICS_HOST:METRICS_PORT/ has /metrics, /healthz, /readyz and, for this host alone, /tap.\n";
 
 static const char check_text[] =
 	"Examples\n"
@@ -102,6 +103,24 @@ static const char verify_text[] =
 	"Exit code: 0 when all agree, 1 when something does not, 69 when something cannot be reached. Doubled rows\n"
 	"of BigQuery are told and agree: the table is at least once, the view is exact. docs/VERIFY.md says more.\n";
 
+static const char tap_text[] =
+	"Examples\n"
+	"  anabranch tap -e my.env                                  as they come, until Ctrl-C\n"
+	"  anabranch tap elasticsearch --limit 1 -e my.env          one document, as it is sent\n"
+	"  anabranch tap --format json -e my.env | jq 'select(.op == \"d\")'\n"
+	"\n"
+	"anabranch tap [redis|bigquery|elasticsearch] [--limit N] [--raw] [--format text|json] [-e FILE]\n"
+	"              [-s KEY=VALUE]...\n"
+	"\n"
+	"Asks the engine at METRICS_HOST:METRICS_PORT, on its own host, for samples: MONITORING_SAMPLE_RATE percent of\n"
+	"the rows, chosen by their id, so that a row's changes are all shown or none, by every engine and every time. It\n"
+	"begins with those that the engine still has (256 of each worker). Each shows where the event is in Kafka, its\n"
+	"row, its content, and for each sink that it was read for what became of it: given (with what was written for\n"
+	"the sink), skipped, rejected, or repeated. raw_payload, and what is called like a secret, is masked; --raw\n"
+	"shows it. JSON is a line for each. Samples that were overwritten before they could be shown are counted on\n"
+	"standard error. Records that nobody can read have no id: anabranch dlq list.\n"
+	"Exit code: 0 after --limit, 1 when the engine keeps no samples, 69 when none answers.\n";
+
 static const char dlq_text[] =
 	"Examples\n"
 	"  anabranch dlq list -e my.env                                 by sink and reason, with one example each\n"
@@ -159,12 +178,13 @@ static const struct {
 	const char *topic, *text;
 } pages[] = {
 	{"run", run_text},     {"check", check_text},	  {"config", config_text},
-	{"init", init_text},   {"verify", verify_text},	  {"dlq", dlq_text},
+	{"init", init_text},   {"verify", verify_text},	  {"tap", tap_text},
+	{"dlq", dlq_text},
 	{"replay", replay_text}, {"version", version_text},
 	{"exit-codes", exit_text},
 };
 
-const char *const ab_cli_topics[] = {"run", "check", "config", "init", "verify", "dlq",
+const char *const ab_cli_topics[] = {"run", "check", "config", "init", "verify", "tap", "dlq",
 				     "replay", "version", "settings", "exit-codes"};
 const size_t ab_cli_topic_count = AB_COUNT(ab_cli_topics);
 

@@ -254,9 +254,10 @@ static void run_threads(struct ab_engine *engine)
 {
 	struct ab_http_server *server = ab_http_server_start(
 	    engine->config->metrics_host, (int)engine->config->metrics_port,
-	    (struct ab_http_page[]){{"/metrics", "text/plain; version=0.0.4", ab_engine_view_metrics, engine},
-				    {"/readyz", "text/plain", ab_engine_view_ready, engine}},
-	    2);
+	    (struct ab_http_page[]){{"/metrics", "text/plain; version=0.0.4", ab_engine_view_metrics, engine, false},
+				    {"/readyz", "text/plain", ab_engine_view_ready, engine, false},
+				    {"/tap", "application/x-ndjson", ab_engine_tap, engine, true}},
+	    3);
 	if (server == NULL)
 		ab_log("metrics cannot be served on %s:%d: %s; METRICS_PORT changes it", engine->config->metrics_host,
 		       (int)engine->config->metrics_port, strerror(errno));

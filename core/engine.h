@@ -189,7 +189,12 @@ void ab_engine_look(struct ab_engine *engine, int64_t now_ns);
 void ab_engine_view_status(struct ab_engine *engine, int64_t now_ns);
 void ab_engine_view_summary(struct ab_engine *engine);
 /* Text for GET /metrics, /readyz; the caller frees. *http_status: 200 or 503. */
-char *ab_engine_view_metrics(void *engine, size_t *len, int *http_status);
-char *ab_engine_view_ready(void *engine, size_t *len, int *http_status);
+struct ab_http_asked;
+char *ab_engine_view_metrics(void *engine, const struct ab_http_asked *asked, size_t *len, int *http_status);
+char *ab_engine_view_ready(void *engine, const struct ab_http_asked *asked, size_t *len, int *http_status);
 /* Least position of a sink in a partition; -1: none. */
 int64_t ab_engine_view_position(const struct ab_engine *engine, int s, uint16_t p);
+
+/* engine_tap.c: GET /tap, the samples of events (core/tap.h). */
+char *ab_engine_tap(void *engine, const struct ab_http_asked *asked, size_t *len, int *http_status);
+void ab_engine_tap_metrics(struct ab_text_out *out, const struct ab_engine *engine);

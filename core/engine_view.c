@@ -457,11 +457,12 @@ static void histogram(struct ab_text_out *out, struct ab_engine *engine, const c
 	}
 }
 
-char *ab_engine_view_metrics(void *arg, size_t *len, int *http_status)
+char *ab_engine_view_metrics(void *arg, const struct ab_http_asked *asked, size_t *len, int *http_status)
 {
 	struct ab_engine *engine = arg;
 	struct ab_text_out out = ab_text_begin();
 
+	(void)asked;
 	*http_status = 200;
 	pthread_mutex_lock(&engine->mutex);
 	help(&out, "build_info", "gauge", "Version.");
@@ -484,6 +485,7 @@ char *ab_engine_view_metrics(void *arg, size_t *len, int *http_status)
 	histogram(&out, engine, "freshness_seconds", offsetof(struct ab_lane_counts, freshness));
 	help(&out, "sink_request_duration_seconds", "histogram", "From a request sent to its answer.");
 	histogram(&out, engine, "sink_request_duration_seconds", offsetof(struct ab_lane_counts, request));
+	ab_engine_tap_metrics(&out, engine);
 	help(&out, "commits_total", "counter", "Commits of positions to Kafka.");
 	ab_text_add(&out, "anabranch_commits_total{outcome=\"ok\"} %" PRIu64 "\n", ab_count_get(&engine->commits));
 	ab_text_add(&out, "anabranch_commits_total{outcome=\"failed\"} %" PRIu64 "\n",
@@ -498,13 +500,14 @@ char *ab_engine_view_metrics(void *arg, size_t *len, int *http_status)
 	return out.text;
 }
 
-char *ab_engine_view_ready(void *arg, size_t *len, int *http_status)
+char *ab_engine_view_ready(void *arg, const struct ab_http_asked *asked, size_t *len, int *http_status)
 {
 	struct ab_engine *engine = arg;
 	struct ab_text_out out = ab_text_begin();
 	char words[256];
 	int running = 0;
 
+	(void)asked;
 	pthread_mutex_lock(&engine->mutex);
 	for (int s = 0; s < engine->sink_count; s++)
 		running += engine->sink[s].state == AB_STATE_RUNNING;

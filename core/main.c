@@ -17,6 +17,7 @@
 #include "core/replay.h"
 #include "core/version.h"
 #include "monitor/dlq.h"
+#include "monitor/tap.h"
 #include "monitor/verify.h"
 
 static struct ab_config config;
@@ -140,6 +141,14 @@ static int dead_letters(const struct ab_cli *cli)
 	return ab_replay_letters(&config, cli->sink);
 }
 
+static int tap(const struct ab_cli *cli)
+{
+	const struct ab_tap_options options = {
+	    .sink = cli->sink, .limit = cli->limit, .raw = cli->raw, .json = cli->format == AB_CLI_JSON};
+
+	return ab_tap_follow(&config, &options);
+}
+
 static int replay(const struct ab_cli *cli)
 {
 	const struct ab_replay_options options = {.sink = cli->sink, .from = cli->from, .to = cli->to};
@@ -170,6 +179,8 @@ static int configured(const struct ab_cli *cli)
 	if (cli->command == AB_CLI_VERIFY)
 		return verify(cli);
 	signal(SIGPIPE, SIG_IGN);
+	if (cli->command == AB_CLI_TAP)
+		return tap(cli);
 	if (cli->command == AB_CLI_DLQ)
 		return dead_letters(cli);
 	if (cli->command == AB_CLI_REPLAY)

@@ -33,6 +33,7 @@ void ab_worker_create(struct ab_worker *worker, int index, const struct ab_confi
 	worker->decoder = ab_decoder_create((size_t)config->record_max_bytes);
 	AB_ASSERT(worker->sink && worker->reader && worker->event && worker->result && worker->reason);
 	AB_ASSERT(worker->decoder != NULL);
+	ab_tap_create(&worker->tap, (int)config->monitoring_sample_rate);
 }
 
 void ab_worker_destroy(struct ab_worker *worker)
@@ -42,6 +43,7 @@ void ab_worker_destroy(struct ab_worker *worker)
 			ab_link_destroy(&worker->sink[s].link[l]);
 	}
 	ab_decoder_destroy(worker->decoder);
+	ab_tap_destroy(&worker->tap);
 	ab_pause_destroy(&worker->pause);
 	ab_park_destroy(&worker->park);
 	free(worker->sink);
@@ -56,7 +58,7 @@ size_t ab_worker_bytes(const struct ab_config *config)
 	return sizeof(struct ab_worker) + AB_SINKS_MAX * sizeof(struct ab_worker_sink) +
 	       AB_READERS_MAX * sizeof(struct ab_worker_reader) +
 	       AB_DECODE_BATCH * (sizeof(struct ab_event) + sizeof(struct ab_reason)) +
-	       ab_decoder_bytes((size_t)config->record_max_bytes);
+	       ab_decoder_bytes((size_t)config->record_max_bytes) + ab_tap_bytes((int)config->monitoring_sample_rate);
 }
 
 void ab_worker_allow_letters(struct ab_worker *worker)

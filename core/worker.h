@@ -26,6 +26,7 @@
 #include "core/route.h"
 #include "core/starve.h"
 #include "core/stats.h"
+#include "core/tap.h"
 #include "io/loop.h"
 #include "io/source.h"
 #include "sinks/dead_letter.h"
@@ -140,6 +141,7 @@ struct ab_worker {
 	struct ab_fingerprint sample[AB_PARTITIONS_MAX];
 
 	struct ab_worker_counts counts;
+	struct ab_tap tap;
 
 	/* the decoded window */
 	struct ab_decoder *decoder;

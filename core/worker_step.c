@@ -294,15 +294,22 @@ static void go_through(struct ab_worker *worker, int r, const struct ab_source_r
 	}
 }
 
-static void encode(struct ab_worker *worker, struct ab_worker_sink *sink, const struct place *place,
-		   const struct ab_event *event, const struct ab_source_record *record)
+/* What was written for the sink (NULL: nothing), and why not. */
+struct written {
+	enum ab_tap_outcome outcome;
+	struct ab_record *record;
+	const char *reason;
+};
+
+static struct written encode(struct ab_worker *worker, struct ab_worker_sink *sink, const struct place *place,
+			     const struct ab_event *event, const struct ab_source_record *record)
 {
 	struct ab_chunk *chunk = place->chunk;
 
 	if (event->offset < place->link->covered[event->partition]) { /* given before: the lane would drop it */
 		ab_count_add(&place->link->repeated, 1);
 		note(sink, record, AB_LEDGER_KNOWN);
-		return;
+		return (struct written){AB_TAP_REPEATED, NULL, NULL};
 	}
 	struct ab_record *to = ab_link_record(chunk);
 	size_t room = AB_CHUNK_BYTES - chunk->used_bytes - sizeof *to, len = 0;
@@ -318,17 +325,40 @@ static void encode(struct ab_worker *worker, struct ab_worker_sink *sink, const 
 		};
 		ab_link_append(chunk, to);
 		ab_count_add(&sink->events, 1);
-		return;
+		return (struct written){AB_TAP_GIVEN, to, NULL};
 	case AB_ENCODE_SKIPPED:
 		ab_count_add(&sink->skipped, 1);
 		note(sink, record, AB_LEDGER_OPERATION);
-		return;
+		return (struct written){AB_TAP_SKIPPED, NULL, NULL};
 	case AB_ENCODE_REJECTED:
-		ab_count_add(&sink->rejected, 1);
-		note(sink, record, AB_LEDGER_DEAD);
-		send_letter(worker, sink->ops->name, record, "encode", reason);
-		return;
+		break;
 	}
+	ab_count_add(&sink->rejected, 1);
+	note(sink, record, AB_LEDGER_DEAD);
+	send_letter(worker, sink->ops->name, record, "encode", reason);
+	return (struct written){AB_TAP_REJECTED, NULL, reason};
+}
+
+/* The event for all sinks of its reader, with a sample of it when it is one of those chosen. */
+static void encode_all(struct ab_worker *worker, int r, const struct ab_event *event, const struct place *place,
+		       const struct ab_source_record *record)
+{
+	bool sampled = ab_tap_wants(&worker->tap, event->id);
+
+	if (sampled)
+		ab_tap_begin(&worker->tap, event, worker->reader[r].name, record->value, record->value_len);
+	for (int s = 0; s < worker->sink_count; s++) {
+		struct ab_worker_sink *sink = &worker->sink[s];
+		if (sink->reader != r)
+			continue;
+		struct written written = encode(worker, sink, &place[s], event, record);
+		if (sampled)
+			ab_tap_to_sink(&worker->tap, s, written.outcome, (uint32_t)(place[s].link - sink->link),
+				       written.record != NULL ? ab_record_bytes(written.record) : NULL,
+				       written.record != NULL ? written.record->len : 0, written.reason);
+	}
+	if (sampled)
+		ab_tap_end(&worker->tap);
 }
 
 static void reject(struct ab_worker *worker, int r, const struct ab_source_record *record,
@@ -364,10 +394,7 @@ static enum ab_step process_event(struct ab_worker *worker, int r, struct ab_eve
 		return AB_STEP_BLOCKED;
 	worker->text.made = false;
 	event->text = &worker->text;
-	for (int s = 0; s < worker->sink_count; s++) {
-		if (worker->sink[s].reader == r)
-			encode(worker, &worker->sink[s], &place[s], event, record);
-	}
+	encode_all(worker, r, event, place, record);
 	event->text = NULL;
 	ab_count_add(&worker->counts.op[event->op], 1);
 	return AB_STEP_DONE;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/exit.h"
+#include "core/mask.h"
 #include "monitor/verify_time.h"
 
 /* Of a value that is shown; a record may have megabytes. */
@@ -162,7 +163,7 @@ static void print_bytes(const char *bytes, size_t len)
 static void print_value(const struct ab_dlq_letter *letter, bool raw)
 {
 	bool written = strcmp(letter->code, "sink") == 0;
-	char *masked = raw ? NULL : ab_dlq_masked(letter->value, letter->value_len);
+	char *masked = raw ? NULL : ab_mask_record(letter->value, letter->value_len, false, 2);
 
 	printf("\n");
 	if (letter->value_cut >= 0)

@@ -46,5 +46,3 @@ int ab_dlq_show(const struct ab_config *config, const struct ab_dlq_options *opt
 
 /* A reason without what differs from letter to letter: runs of digits become #, quoted values "…". Pure. */
 void ab_dlq_kind_of_reason(const char *reason, char *to, size_t room);
-/* JSON with every raw_payload replaced; NULL: the value is no JSON, and nothing can be masked in it. The caller frees. */
-char *ab_dlq_masked(const void *value, size_t len);

@@ -1,7 +1,6 @@
 /* monitor/dlq_read.c — from the topic to letters. See dlq.h. */
 #include <ctype.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <librdkafka/rdkafka.h>
 #include <string.h>
 
@@ -112,36 +111,4 @@ void ab_dlq_kind_of_reason(const char *reason, char *to, size_t room)
 		}
 	}
 	to[len] = '\0';
-}
-
-static void mask(json_t *value)
-{
-	const char *name;
-	json_t *member;
-	size_t i;
-
-	json_array_foreach(value, i, member) mask(member);
-	json_object_foreach(value, name, member)
-	{
-		if (strcmp(name, "raw_payload") == 0 && !json_is_null(member))
-			json_object_set_new(value, name, json_string("(masked)"));
-		else
-			mask(member);
-	}
-}
-
-char *ab_dlq_masked(const void *value, size_t len)
-{
-	json_error_t error;
-	json_t *root = value != NULL ? json_loadb(value, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error) : NULL;
-
-	if (root == NULL)
-		return NULL;
-	/* The schema is the same in all of them and says nothing of the record. */
-	json_t *payload = json_object_get(root, "payload");
-	json_t *shown = payload != NULL && json_object_get(root, "schema") != NULL ? payload : root;
-	mask(shown);
-	char *text = json_dumps(shown, JSON_ENCODE_ANY | JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-	json_decref(root);
-	return text;
 }

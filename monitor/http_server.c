@@ -18,6 +18,10 @@ struct ab_http_server {
 	int page_count;
 };
 
+struct ab_http_asked {
+	struct MHD_Connection *connection;
+};
+
 static enum MHD_Result respond(struct MHD_Connection *connection, int status, const char *type, char *text, size_t len,
 			       enum MHD_ResponseMemoryMode mode)
 {
@@ -33,6 +37,26 @@ static enum MHD_Result respond(struct MHD_Connection *connection, int status, co
 static enum MHD_Result respond_text(struct MHD_Connection *connection, int status, const char *text)
 {
 	return respond(connection, status, "text/plain", (char *)(uintptr_t)text, strlen(text), MHD_RESPMEM_PERSISTENT);
+}
+
+/* Over loopback, or from an address of this machine to the same. */
+static bool is_this_host(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *peer = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const union MHD_ConnectionInfo *fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct sockaddr_in own, other;
+	socklen_t len = sizeof own;
+
+	if (peer == NULL || fd == NULL || peer->client_addr->sa_family != AF_INET ||
+	    getsockname(fd->connect_fd, (struct sockaddr *)&own, &len) != 0)
+		return false;
+	memcpy(&other, peer->client_addr, sizeof other);
+	return other.sin_addr.s_addr == own.sin_addr.s_addr || ntohl(other.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
+const char *ab_http_argument(const struct ab_http_asked *asked, const char *name)
+{
+	return asked == NULL ? NULL : MHD_lookup_connection_value(asked->connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
 static enum MHD_Result answer(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
@@ -51,12 +75,15 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *connection, cons
 	for (int i = 0; i < server->page_count; i++) {
 		if (strcmp(url, server->page[i].path) != 0)
 			continue;
+		if (server->page[i].this_host_only && !is_this_host(connection))
+			return respond_text(connection, 403, "this page is answered to the engine's own host only\n");
+		const struct ab_http_asked asked = {connection};
 		size_t len = 0;
 		int status = 200;
-		char *text = server->page[i].render(server->page[i].arg, &len, &status);
+		char *text = server->page[i].render(server->page[i].arg, &asked, &len, &status);
 		return respond(connection, status, server->page[i].content_type, text, len, MHD_RESPMEM_MUST_FREE);
 	}
-	return respond_text(connection, 404, "pages: /metrics /healthz /readyz\n");
+	return respond_text(connection, 404, "pages: /metrics /healthz /readyz /tap\n");
 }
 
 struct ab_http_server *ab_http_server_start(const char *host, int port, const struct ab_http_page *page, int page_count)

@@ -98,6 +98,14 @@ static enum ab_encode_result encode(const struct ab_sink *sink, const struct ab_
 	return AB_ENCODE_RECORD;
 }
 
+static char *show(const uint8_t *bytes, size_t len)
+{
+	char *text = strndup((const char *)bytes, len - 1); /* without the comma */
+
+	AB_ASSERT(text != NULL);
+	return text;
+}
+
 /* insertId is <topic>-<partition>-<offset>; a topic that leaves no room for the numbers is cut and told apart by a hash. */
 static void write_row_head(struct ab_sink *sink)
 {
@@ -320,6 +328,7 @@ const struct ab_sink_ops ab_bigquery_ops = {
     .lane_destroy = lane_destroy,
     .bytes = bytes,
     .encode = encode,
+    .show = show,
     .hello = NULL,
     .request = request,
     .reply = ab_bq_reply,

@@ -97,6 +97,19 @@ static enum ab_encode_result encode(const struct ab_sink *sink, const struct ab_
 	return AB_ENCODE_RECORD;
 }
 
+/* [action, document] */
+static char *show(const uint8_t *bytes, size_t len)
+{
+	const uint8_t *line = memchr(bytes, '\n', len);
+	char *text = NULL;
+
+	AB_ASSERT(line != NULL && bytes[len - 1] == '\n');
+	int action = (int)(line - bytes);
+	int written = asprintf(&text, "[%.*s,%.*s]", action, (const char *)bytes, (int)len - action - 2, (const char *)line + 1);
+	AB_ASSERT(written > 0);
+	return text;
+}
+
 static bool printable(const char *text)
 {
 	for (; *text; text++) {
@@ -235,6 +248,7 @@ const struct ab_sink_ops ab_elasticsearch_ops = {
     .lane_destroy = lane_destroy,
     .bytes = bytes,
     .encode = encode,
+    .show = show,
     .hello = NULL,
     .request = request,
     .reply = ab_es_reply,

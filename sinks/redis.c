@@ -11,6 +11,7 @@
  * holds exactly the events below the position beside it. The batch is not applied unless the position is exactly where
  * the lane believes: that also fences a second engine that believes it owns the lane.
  */
+#include <jansson.h>
 #include <string.h>
 
 #include "core/format.h"
@@ -64,6 +65,27 @@ static enum ab_encode_result encode(const struct ab_sink *sink, const struct ab_
 	}
 	*len = ab_redis_record_write(to, &record);
 	return AB_ENCODE_RECORD;
+}
+
+/* What the event adds to: its minute's window, by type and by content. */
+static char *show(const uint8_t *bytes, size_t len)
+{
+	struct ab_redis_record record = ab_redis_record_read(bytes, len);
+	char window[AB_FORMAT_MAX_BYTES], id[AB_UUID_TEXT_BYTES_MAX];
+	size_t window_len = ab_format_minute(window, record.minute);
+
+	ab_uuid_write(id, record.content_id);
+	json_t *shown = json_object();
+	json_object_set_new(shown, "window", json_stringn(window, window_len));
+	json_object_set_new(shown, "content_type",
+			    record.type_len > 0 ? json_stringn(record.type, record.type_len) : json_string("unknown"));
+	json_object_set_new(shown, "content_id", record.has_content ? json_stringn(id, sizeof id) : json_null());
+	json_object_set_new(shown, "engagement_pct",
+			    record.has_pct ? json_real((double)record.pct_hundredths / 100) : json_null());
+	char *text = json_dumps(shown, JSON_COMPACT | JSON_REAL_PRECISION(15));
+	AB_ASSERT(text != NULL);
+	json_decref(shown);
+	return text;
 }
 
 static bool copy_text(char *to, size_t room, const char *from, const char *key, char *error)
@@ -189,6 +211,7 @@ const struct ab_sink_ops ab_redis_ops = {
 	.lane_destroy = lane_destroy,
 	.bytes = bytes,
 	.encode = encode,
+	.show = show,
 	.hello = ab_redis_hello,
 	.request = ab_redis_request,
 	.reply = ab_redis_reply,

@@ -104,6 +104,9 @@ struct ab_sink_ops {
 	enum ab_encode_result (*encode)(const struct ab_sink *sink, const struct ab_event *event, uint8_t *to,
 					size_t room, size_t *len, const char **reason);
 
+	/* any thread. What encode wrote, as JSON in one line, for people; allocates, the caller frees. May be NULL. */
+	char *(*show)(const uint8_t *bytes, size_t len);
+
 	/* sink thread. hello may be NULL. After a connect: hello() fills *out and reply() is fed until it is not MORE.
 	 * request(): writes the next request for the pending items of the batch (outcome PENDING). */
 	void (*hello)(struct ab_sink_lane *lane, struct ab_request *out);

@@ -204,3 +204,19 @@ Test(cli, replay_takes_a_range)
 	cr_expect_str_eq(cli.to, "2026-01-31T12:00:00Z");
 	REFUSED("does not belong", "init", "--to", "x");
 }
+
+Test(cli, tap_takes_a_sink_and_a_limit)
+{
+	struct ab_cli cli;
+
+	cr_assert_eq(PARSE(&cli, "tap"), AB_CLI_OK);
+	cr_expect(cli.command == AB_CLI_TAP && cli.sink == NULL && cli.limit == 0 && !cli.raw && cli.format == AB_CLI_TEXT);
+	cr_assert_eq(PARSE(&cli, "tap", "elasticsearch", "--limit", "12", "--raw", "--format", "json"), AB_CLI_OK);
+	cr_expect_str_eq(cli.sink, "elasticsearch");
+	cr_expect(cli.limit == 12 && cli.raw && cli.format == AB_CLI_JSON);
+	REFUSED("from 1 on", "tap", "--limit", "0");
+	REFUSED("from 1 on", "tap", "--limit", "many");
+	REFUSED("want redis", "tap", "a b");
+	REFUSED("one word too many", "tap", "redis", "bigquery");
+	REFUSED("does not belong", "run", "--limit", "1");
+}

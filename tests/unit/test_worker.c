@@ -179,6 +179,50 @@ Test(worker, leaves_a_sink_room_for_the_longest_content_type)
 	ab_cache_destroy(cache);
 }
 
+static enum ab_encode_result take_creates(const struct ab_sink *sink, const struct ab_event *event, uint8_t *to, size_t room,
+					  size_t *len, const char **reason)
+{
+	(void)sink;
+	(void)room;
+	(void)reason;
+	if (event->op != AB_OP_CREATE)
+		return AB_ENCODE_SKIPPED;
+	*len = (size_t)snprintf((char *)to, 32, "<%ld>", event->id);
+	return AB_ENCODE_RECORD;
+}
+
+Test(worker, keeps_samples_of_what_each_sink_was_given, .timeout = 10)
+{
+#define REST ",\"event_type\":\"play\",\"event_ts\":\"1970-01-01T00:00:01Z\"}"
+	static const char *const messages[] = {"{\"id\":7,\"__op\":\"c\"" REST, "{\"id\":8,\"__op\":\"u\"" REST};
+	const struct ab_sink_ops ops = {.name = "creates", .encode = take_creates};
+	struct ab_cache *cache = ab_cache_create(16);
+	struct ab_tap_sample sample;
+
+	config.monitoring_sample_rate = 100;
+	begin();
+	config.monitoring_sample_rate = 0;
+	worker.cache = cache;
+	worker.sink[0].ops = &ops;
+	worker.sink[0].record_max = 1000;
+	for (int i = 0; i < 2; i++)
+		given[i] = (struct ab_source_record){
+		    .kind = AB_RECORD_DATA, .offset = 10 + i, .value = messages[i], .value_len = strlen(messages[i])};
+	given_count = 2;
+	cr_assert_eq(ab_worker_step(&worker, 0, 0), AB_STEP_DONE);
+	cr_assert_eq(ab_tap_count(&worker.tap), 2);
+	cr_assert_eq(ab_tap_read(&worker.tap, 0, &sample), AB_TAP_READ);
+	cr_expect(sample.id == 7 && sample.offset == 10 && sample.op == AB_OP_CREATE);
+	cr_expect_eq(memcmp(sample.bytes, messages[0], strlen(messages[0])), 0);
+	cr_expect(sample.sink[0].outcome == AB_TAP_GIVEN && sample.sink[0].len == 3);
+	cr_expect_eq(memcmp(sample.bytes + sample.sink[0].at, "<7>", 3), 0);
+	cr_assert_eq(ab_tap_read(&worker.tap, 1, &sample), AB_TAP_READ);
+	cr_expect(sample.id == 8 && sample.op == AB_OP_UPDATE && sample.sink[0].outcome == AB_TAP_SKIPPED);
+	cr_expect_eq(sample.sink[1].outcome, AB_TAP_NOT_READ, "there is no such sink");
+	end();
+	ab_cache_destroy(cache);
+}
+
 Test(worker, rejects_no_more_than_control_has_looked_at)
 {
 	begin();
