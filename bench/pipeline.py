@@ -123,7 +123,7 @@ class Topic:
             self.admin.create_topics([new])[name].result(30)
             time.sleep(1)
 
-    def fill(self, build: Path, count: int, unwrapped: bool) -> None:
+    def fill(self, build: Path, count: int, unwrapped: bool, *more: str) -> None:
         self.count = count
         reader = Consumer({"bootstrap.servers": self.brokers, "group.id": "bench"})
         ends = [reader.get_watermark_offsets(TopicPartition(self.name, p), timeout=10)[1] for p in range(PARTITIONS)]
@@ -132,7 +132,7 @@ class Topic:
             subprocess.run([build / "anabranch-loadgen", "run", "--target", "kafka", "--rate", "max", "--count", str(count),
                             "-s", f"KAFKA_BOOTSTRAP_SERVERS={self.brokers}", "-s", f"EVENTS_TOPIC={self.name}",
                             "-s", f"CONTENT_ROWS={CONTENTS}", "--event-ts", "now,1000",
-                            "--shape", "unwrapped" if unwrapped else "unwrapped+schema"], check=True)
+                            "--shape", "unwrapped" if unwrapped else "unwrapped+schema", *more], check=True)
         elif sum(ends) != count:
             stop(f"topic {self.name} has {sum(ends)} records, not {count}: delete it")
 
