@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import oracle
 from lab import Lab
-from services import until
+from services import free_port, until
 
 
 def content_change(content_id: str, content_type: str, length: int | None, op: str = "c") -> dict[str, Any]:
@@ -94,3 +94,17 @@ def test_a_content_that_changes_counts_as_it_is_when_the_event_is_read(lab: Lab)
     lab.assert_equal(engine)
     first = [s for _, key, _, s in lab.services.elasticsearch.documents() if key == "1"]
     assert (first[0]["content_type"], first[0]["engagement_pct"]) == ("video", 50.0)
+
+
+def test_without_postgresql_contents_come_from_their_topic(lab: Lab) -> None:
+    """PostgreSQL cannot be reached when the engine starts: all it can know was written before it came."""
+    contents = [str(uuid4()) for _ in range(20)]
+    for content_id in contents:
+        add_content(lab, content_id, "video", 60)
+    engine = lab.engine(POSTGRES_PORT=free_port(), ENRICH_WAIT_MS=300)
+    engine.init()
+    engine.start()
+    lab.produce(*[lab.flat(i, content_id=contents[i % 20], event_type="play", duration_ms=30000) for i in range(200)])
+    lab.assert_equal(engine)
+    assert [key[1] for key in lab.services.redis.access()] == ["video"]
+    assert "not preloaded from PostgreSQL" in engine.log()
