@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 import oracle
 import psycopg
 import redis
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,15 +53,15 @@ def stack(*arguments: str, check: bool = True) -> str:
     return done.stdout
 
 
-def until(what: str, seconds: float, condition: Any, every: float = POLL_SECONDS) -> Any:
-    """Waits until condition() is true and returns it; names what never came."""
+def until(what: str | Callable[[], str], seconds: float, condition: Any, every: float = POLL_SECONDS) -> Any:
+    """Waits until condition() is true and returns it; names what never came, in words that may be made only then."""
     end = time.monotonic() + seconds
     while True:
         found = condition()
         if found:
             return found
         if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds} s: {what}")
+            raise AssertionError(f"not within {seconds} s: {what() if callable(what) else what}")
         time.sleep(every)
 
 
@@ -147,13 +147,22 @@ os._exit(0)
 """
 
 
+def end_of(consumer: Consumer, topic: str, partition: int) -> tuple[int, int] | None:
+    """First and next offset; None: ask again, its leader is not known at the moment."""
+    try:
+        return consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=20)
+    except KafkaException:
+        return None
+
+
 class Kafka:
-    def __init__(self, brokers: str) -> None:
+    def __init__(self, brokers: str, replicas: int = 1) -> None:
         self.brokers = brokers
+        self.replicas = replicas
         self.admin = AdminClient({"bootstrap.servers": brokers})
 
     def create(self, topic: str, partitions: int = PARTITIONS, config: dict[str, str] | None = None) -> None:
-        wanted = NewTopic(topic, num_partitions=partitions, replication_factor=1, config=config or {})
+        wanted = NewTopic(topic, num_partitions=partitions, replication_factor=self.replicas, config=config or {})
         for future in self.admin.create_topics([wanted]).values():
             future.result(30)
         until(f"topic {topic}", 20, lambda: topic in self.admin.list_topics(timeout=10).topics)
@@ -188,7 +197,7 @@ class Kafka:
         consumer = self.reader("read_committed")
         try:
             partitions = consumer.list_topics(topic, timeout=20).topics[topic].partitions
-            return {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=20)[1] for p in partitions}
+            return {p: until(f"the end of {topic}", 60, lambda p=p: end_of(consumer, topic, p))[1] for p in partitions}
         finally:
             consumer.close()
 

@@ -1,41 +1,12 @@
 """Each neighbour fails under load; the engine is not restarted, and in the end everything is equal."""
 
 import time
-from collections import Counter
 
 import pytest
-from lab import Lab
-from oracle import Decoder
+from lab import Lab, new_seed
 from services import stack, until
 
 RATE = 1500
-
-
-def wait_for_all_rows(lab: Lab, since_id: int) -> None:
-    """Every row above that id, as it stands in PostgreSQL, has its create in the log."""
-    (wanted,) = lab.services.postgres.run(
-        "SELECT count(*) FROM engagement_events WHERE id > %s", (since_id,)
-    )[0]
-
-    def there() -> bool:
-        decoder = Decoder()
-        ids, gone = set(), set()
-        for record in lab.services.kafka.records(lab.events_topic):
-            event = decoder.decode(record)
-            if event is not None and event.id > since_id:
-                (gone if event.op == "d" else ids).add(event.id)
-        return len(ids - gone) >= wanted
-
-    until(f"{wanted} rows of PostgreSQL in the log", 120, there, 2)
-
-
-def new_seed() -> str:
-    """Rows that no earlier run has written."""
-    return str(time.time_ns() % 1_000_000_000)
-
-
-def last_id(lab: Lab) -> int:
-    return int(lab.services.postgres.run("SELECT coalesce(max(id), 0) FROM engagement_events")[0][0])
 
 
 @pytest.mark.parametrize("service", ["redis", "elasticsearch", "bigquery", "kafka", "connect", "postgres"])
@@ -45,7 +16,7 @@ def test_a_neighbour_is_killed_and_comes_back_under_load(source_lab: Lab, servic
     engine.init()
     engine.start()
     process = engine.process
-    before = last_id(lab)
+    before = lab.last_id()
     load = ["--rate", str(RATE), "--duration", "60", "--mix", "85:10:5", "--seed", new_seed()]
     generator = lab.generate_beside(*load)
     until("load", 40, lambda: engine.metrics().acked("redis") > 2 * RATE)
@@ -62,7 +33,7 @@ def test_a_neighbour_is_killed_and_comes_back_under_load(source_lab: Lab, servic
     else:
         generator.terminate()
         generator.wait(20)
-    wait_for_all_rows(lab, before)
+    lab.wait_for_all_rows(before)
     report = lab.assert_equal(engine, seconds=180)
     assert engine.process is process and engine.starts == 1
     print(f"\n{service}: rows doubled in BigQuery's table {report.duplicates}")
@@ -73,7 +44,7 @@ def test_connect_killed_under_load_repeats_nothing(source_lab: Lab) -> None:
     engine = lab.engine()
     engine.init()
     engine.start()
-    before = last_id(lab)
+    before = lab.last_id()
     generator = lab.generate_beside("--rate", "3000", "--duration", "120", "--seed", new_seed())
     for _ in range(3):
         acked = engine.metrics().acked("redis")
@@ -82,13 +53,11 @@ def test_connect_killed_under_load_repeats_nothing(source_lab: Lab) -> None:
         stack("up", "connect")
     generator.terminate()
     generator.wait(20)
-    wait_for_all_rows(lab, before)
-    decoder = Decoder()
-    events = [decoder.decode(r) for r in lab.services.kafka.records(lab.events_topic)]
-    created = Counter(e.id for e in events if e is not None and e.id > before and e.op in ("c", "r"))
+    lab.wait_for_all_rows(before)
+    events = list(lab.changes(before))
     written = sum(1 for _ in lab.services.kafka.records(lab.events_topic, "read_uncommitted"))
-    print(f"\n{len(created)} rows; the log holds {written - len(events)} records of aborted transactions besides")
-    assert [row_id for row_id, times in created.items() if times > 1] == []
+    print(f"\n{len(events)} changes of {written} records, those of earlier tests and aborted transactions included")
+    assert lab.changes_written_twice(before) == 0
     lab.assert_equal(engine)
 
 

@@ -276,3 +276,24 @@ def test_dead_letters_may_repeat_but_carry_a_reason() -> None:
     assert compare.compare_dead(found, [(*key, "")]).counts == {"dead letter without reason": 1}
     other = ("redis", TOPIC, 0, 1, "why")
     assert compare.compare_dead(found, [(*key, "not JSON"), other]).counts == {"dead letter unexpected": 1}
+
+
+def test_what_a_sink_that_is_not_asked_must_hold_is_left_out() -> None:
+    several = records(row(1), row(2, __lsn=None), b"poison")
+    alone = oracle.expect(iter(several), CONTENTS, sinks={"redis"})
+    assert alone.counted == 2 and not alone.documents and not alone.rows
+    assert {key[0] for key in alone.dead} == {"all"}
+    search = oracle.expect(iter(several), CONTENTS, sinks={"elasticsearch"})
+    assert len(search.documents) == 1 and not search.access and not search.rows
+    assert {key[0] for key in search.dead} == {"all", "elasticsearch"}
+
+
+@pytest.mark.parametrize("name", ["user_id", "device", "duration_ms", "deleted", "event_timestamp", "@timestamp", "content_type"])
+def test_each_wrong_field_of_a_document_is_seen(name: str) -> None:
+    expected = expect(row(1))
+    (event,) = expected.documents.values()
+    source = document(event, "video", 10.0)
+    index = oracle.index_of(event.event_us)
+    assert compare.compare_documents(expected, [(index, "1", event.lsn or 0, source)]).equal
+    wrong = source | {name: "2026-01-01T10:20:30.499Z"}
+    assert not compare.compare_documents(expected, [(index, "1", event.lsn or 0, wrong)]).equal
