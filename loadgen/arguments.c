@@ -340,6 +340,11 @@ static void check(struct ab_arguments *a, struct ab_problems *problems)
 			s++;
 		if (*name != '\0' && s == a->stages.count)
 			ab_problem(problems, "--threshold %s: there is no stage %s", a->thresholds[i].text, name);
+		if (a->mode == AB_MODE_SEARCH && *name != '\0')
+			ab_problem(problems, "--threshold %s: each rate is a test of one stage: leave @%s out", a->thresholds[i].text, name);
+		if (a->mode == AB_MODE_SEARCH &&
+			(a->thresholds[i].measure == AB_MEASURE_LOST || a->thresholds[i].measure == AB_MEASURE_DUPLICATED))
+			ab_problem(problems, "--threshold %s: rates are searched for without the verifier", a->thresholds[i].text);
 	}
 	if (a->mode == AB_MODE_SEARCH && a->threshold_count == 0)
 		ab_problem(problems, "--mode search needs a --threshold to find the highest rate for");

@@ -14,6 +14,10 @@
 /* Writes the files into --out, then the text to stdout. 0: a file could not be written, which has been said. */
 int ab_output_all(const struct ab_result *result);
 
+/* What was measured for a threshold: "5350 ms", "12.30 %", "never". */
+#define AB_OUTPUT_VALUE_BYTES 16
+void ab_output_value(const struct ab_threshold_result *t, char to[AB_OUTPUT_VALUE_BYTES]);
+
 void ab_output_text(FILE *to, const struct ab_result *result, const char *page);
 
 json_t *ab_output_json(const struct ab_result *result);

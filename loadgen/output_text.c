@@ -4,7 +4,7 @@
  */
 #include "loadgen/output.h"
 
-#define CELL 16
+#define CELL AB_OUTPUT_VALUE_BYTES
 
 static const char *time_text(double ms, char to[CELL])
 {
@@ -21,7 +21,7 @@ static const char *time_text(double ms, char to[CELL])
 	return to;
 }
 
-static void value_text(const struct ab_threshold_result *t, char to[CELL])
+void ab_output_value(const struct ab_threshold_result *t, char to[CELL])
 {
 	enum ab_measure m = t->threshold.measure;
 	if (!t->measured)
@@ -39,7 +39,7 @@ static void thresholds(FILE *to, const struct ab_result *r)
 	for (uint32_t i = 0; i < r->thresholds; i++) {
 		const struct ab_threshold_result *t = &r->threshold[i];
 		char value[CELL];
-		value_text(t, value);
+		ab_output_value(t, value);
 		fprintf(to, "  %-4s %-36s %s%s%s\n", t->holds ? "ok" : "FAIL", t->threshold.text, value,
 			*t->where != '\0' ? "  " : "", t->where);
 	}

@@ -149,6 +149,16 @@ Test(loadgen_arguments, a_stress_test_has_the_stages_of_old_or_those_it_is_given
 	cr_expect_not_null(strstr(p.text, "needs a --threshold"), "%s", p.text);
 }
 
+Test(loadgen_arguments, a_search_takes_only_thresholds_that_can_hold_in_it)
+{
+	cr_expect_eq(read_line("stress --mode search --threshold freshness.p99<5s --threshold drain<60s"), AB_ARGUMENTS_OK, "%s",
+		p.text);
+	cr_expect_eq(read_line("stress --mode search --threshold freshness.p99<5s@Low"), AB_ARGUMENTS_WRONG);
+	cr_expect_not_null(strstr(p.text, "leave @Low out"), "%s", p.text);
+	cr_expect_eq(read_line("stress --mode search --threshold lost==0"), AB_ARGUMENTS_WRONG);
+	cr_expect_not_null(strstr(p.text, "without the verifier"), "%s", p.text);
+}
+
 Test(loadgen_arguments, an_option_of_another_command_is_said_to_be_one)
 {
 	cr_expect_eq(read_line("run --stage A:1s:1:1s"), AB_ARGUMENTS_WRONG);
