@@ -16,9 +16,9 @@
 #include "core/memory_bound.h"
 #include "core/replay.h"
 #include "core/version.h"
-#include "monitor/dlq.h"
+#include "verify/dlq.h"
 #include "monitor/tap.h"
-#include "monitor/verify.h"
+#include "verify/verify.h"
 
 static struct ab_config config;
 static struct ab_config_problems problems;

@@ -13,8 +13,8 @@
 #include "core/log.h"
 #include "core/replay_lane.h"
 #include "core/sinks.h"
-#include "monitor/dlq.h"
-#include "monitor/verify_log.h"
+#include "verify/dlq.h"
+#include "verify/log.h"
 
 /* Offsets that are read at once: between two of them a failed sink is noticed. */
 #define SLICE INT64_C(20000)

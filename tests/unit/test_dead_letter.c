@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "core/exit.h"
-#include "monitor/dlq.h"
+#include "verify/dlq.h"
 
 #define PRODUCE_KEY INT16_C(0) /* Kafka's request number */
 #define TOPIC "dead"

@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "monitor/dlq.h"
+#include "verify/dlq.h"
 
 static const char *kind(const char *reason)
 {

@@ -5,7 +5,7 @@
 
 #include "core/decode.h"
 #include "core/route.h"
-#include "monitor/verify_lane.h"
+#include "verify/lane.h"
 
 Test(verify_lane, is_the_engines_for_every_key)
 {

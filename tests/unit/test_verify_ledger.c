@@ -2,9 +2,9 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "monitor/verify_contents.h"
-#include "monitor/verify_redis.h"
-#include "monitor/verify_report.h"
+#include "verify/contents.h"
+#include "verify/redis.h"
+#include "verify/report.h"
 
 static struct ab_verify_ledger ledger;
 

@@ -2,9 +2,9 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "monitor/verify_lane.h"
-#include "monitor/verify_record.h"
-#include "monitor/verify_time.h"
+#include "verify/lane.h"
+#include "verify/record.h"
+#include "verify/time.h"
 
 #define FLAT                                                                                                   \
 	"\"id\":7,\"content_id\":\"0B3A1e00-0000-4000-8000-00000000000f\",\"user_id\":\"u\",\"event_type\":\"play\"," \

@@ -1,4 +1,4 @@
-/* monitor/verify_bigquery.c — the table row by row, by topic, partition and offset; then the view, by id.
+/* verify/bigquery.c — the table row by row, by topic, partition and offset; then the view, by id.
  *
  * Only rows of offsets below the log's end of now are asked for, so none is of a record that is not looked at. Answers
  * are read page by page; ranges of offsets keep each query's answer small where an emulator runs the query anew for
@@ -8,8 +8,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "monitor/verify_run.h"
-#include "monitor/verify_time.h"
+#include "verify/run.h"
+#include "verify/time.h"
 
 #define PAGE_ROWS  50000
 #define RANGE_ROWS INT64_C(500000)

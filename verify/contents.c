@@ -1,5 +1,5 @@
-/* monitor/verify_contents.c — see verify_contents.h. */
-#include "monitor/verify_contents.h"
+/* verify/contents.c — see contents.h. */
+#include "verify/contents.h"
 
 #include <string.h>
 

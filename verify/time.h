@@ -1,4 +1,4 @@
-/* monitor/verify_time.h — times as the sinks and Debezium write them, read and written anew by the C library's calendar.
+/* verify/time.h — times as the sinks and Debezium write them, read and written anew by the C library's calendar.
  *
  * Not core/format: a mistake there must not be made twice. Threads: any; pure.
  */

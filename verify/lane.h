@@ -1,4 +1,4 @@
-/* monitor/verify_lane.h — how far a sink has got, and whether it must have a record: positions and lanes read anew.
+/* verify/lane.h — how far a sink has got, and whether it must have a record: positions and lanes read anew.
  *
  * A record is a lane's by a hash of one of its fields, the layout is in the group's commit (docs/DELIVERY.md), and
  * the lane's position says whether the record must be there.
@@ -8,7 +8,7 @@
 #pragma once
 
 #include "core/limits.h"
-#include "monitor/verify_record.h"
+#include "verify/record.h"
 
 #define AB_VERIFY_KEY_BYTES 32
 

@@ -1,12 +1,12 @@
-/* monitor/dlq_read.c — from the topic to letters. See dlq.h. */
+/* verify/dlq_read.c — from the topic to letters. See dlq.h. */
 #include <ctype.h>
 #include <inttypes.h>
 #include <librdkafka/rdkafka.h>
 #include <string.h>
 
 #include "core/exit.h"
-#include "monitor/dlq.h"
-#include "monitor/verify_log.h"
+#include "verify/dlq.h"
+#include "verify/log.h"
 
 struct reading {
 	const char *sink;

@@ -1,4 +1,4 @@
-/* monitor/verify_report.h — what was found, per sink: counts, ranges of offsets, examples in words; as text and as JSON.
+/* verify/report.h — what was found, per sink: counts, ranges of offsets, examples in words; as text and as JSON.
  *
  * Threads: one. Memory: AB_VERIFY_RANGES_MAX ranges and --examples words for each kind of difference; the rest is counted.
  */
@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "monitor/verify_ledger.h"
+#include "verify/ledger.h"
 
 /* Nobody reads more; how many more there are is said. */
 #define AB_VERIFY_RANGES_MAX   16

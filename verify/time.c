@@ -1,5 +1,5 @@
-/* monitor/verify_time.c — see verify_time.h. */
-#include "monitor/verify_time.h"
+/* verify/time.c — see time.h. */
+#include "verify/time.h"
 
 #include <ctype.h>
 #include <string.h>

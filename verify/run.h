@@ -1,15 +1,15 @@
-/* monitor/verify_run.h — one run of verify: what its parts share. See verify.h for the order.
+/* verify/run.h — one run of verify: what its parts share. See verify.h for the order.
  *
  * Threads: one.
  */
 #pragma once
 
 #include "core/config.h"
-#include "monitor/verify_contents.h"
-#include "monitor/verify_http.h"
-#include "monitor/verify_log.h"
-#include "monitor/verify_redis.h"
-#include "monitor/verify_report.h"
+#include "verify/contents.h"
+#include "verify/http.h"
+#include "verify/log.h"
+#include "verify/redis.h"
+#include "verify/report.h"
 
 enum ab_verify_who {
 	AB_VERIFY_POSTGRES,

@@ -1,4 +1,4 @@
-/* monitor/verify_boards.c — the stats:* boards against the windows of the ten minutes that they sum up.
+/* verify/boards.c — the stats:* boards against the windows of the ten minutes that they sum up.
  *
  * The engine computes boards anew every so many batches, and once more when it has become quiet; so while events come
  * they are a second old. They are read again until they fit, or until nothing has moved and they still do not.
@@ -9,8 +9,8 @@
 #include <time.h>
 
 #include "core/clock.h"
-#include "monitor/verify_ledger.h"
-#include "monitor/verify_redis.h"
+#include "verify/ledger.h"
+#include "verify/redis.h"
 
 #define MINUTES   10
 #define TOP       20

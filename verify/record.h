@@ -1,4 +1,4 @@
-/* monitor/verify_record.h — what a Kafka record says, read by jansson: the verifier's own reading of the contract.
+/* verify/record.h — what a Kafka record says, read by jansson: the verifier's own reading of the contract.
  *
  * It shares nothing with core/decode: what the engine misreads must not be misread here too. Strings are unescaped.
  *

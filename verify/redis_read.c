@@ -1,9 +1,9 @@
-/* monitor/verify_redis_read.c — the snapshot: everything of Redis at one instant, by one script that only reads. */
+/* verify/redis_read.c — the snapshot: everything of Redis at one instant, by one script that only reads. */
 #include <string.h>
 
 #include "core/limits.h"
-#include "monitor/verify_redis.h"
-#include "monitor/verify_time.h"
+#include "verify/redis.h"
+#include "verify/time.h"
 
 #define TEXT_OF(x) #x
 #define TEXT(x)    TEXT_OF(x)

@@ -1,4 +1,4 @@
-/* monitor/verify_ledger.h — what the log holds, in a few bytes per record: what every sink is compared with.
+/* verify/ledger.h — what the log holds, in a few bytes per record: what every sink is compared with.
  *
  *     per offset   digest of the row (64 bits), times, a hash of its LSN, marks                    26 bytes
  *     per row id   the newest change of it: version and place; one table for each sink that needs one   40 bytes
@@ -13,7 +13,7 @@
 #pragma once
 
 #include "core/limits.h"
-#include "monitor/verify_record.h"
+#include "verify/record.h"
 
 enum {
 	AB_MARK_EVENT = 1 << 0,

@@ -1,5 +1,5 @@
-/* monitor/verify_log.c — see verify_log.h. */
-#include "monitor/verify_log.h"
+/* verify/log.c — see log.h. */
+#include "verify/log.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* monitor/verify_log.h — reading a topic from here to there, and what the engine's group has committed.
+/* verify/log.h — reading a topic from here to there, and what the engine's group has committed.
  *
  * A consumer of its own (group GROUP_ID.verify, read_committed) that never subscribes and never commits: the engine's
  * group does not notice it.
@@ -9,8 +9,8 @@
 
 #include "core/park.h"
 #include "io/source.h"
-#include "monitor/verify_lane.h"
-#include "monitor/verify_report.h"
+#include "verify/lane.h"
+#include "verify/report.h"
 
 struct ab_verify_log {
 	struct ab_source *source;

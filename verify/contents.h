@@ -1,4 +1,4 @@
-/* monitor/verify_contents.h — what each content was, and when: an event may have been given any of its versions.
+/* verify/contents.h — what each content was, and when: an event may have been given any of its versions.
  *
  *     content topic: ──v1──────v2───────────(deleted)──▶          PostgreSQL now: v3
  *                         ▲ an event of this time may show v1, v2, unknown, v3: read then, or again today
@@ -11,7 +11,7 @@
 
 #include <stdbool.h>
 
-#include "monitor/verify_record.h"
+#include "verify/record.h"
 
 /* How long before an event its content must have been known for the event to be surely given it. Above ENRICH_WAIT_MS'
  * default by the delay of a machine under load. */

@@ -1,10 +1,10 @@
-/* monitor/verify_ledger.c — see verify_ledger.h. */
-#include "monitor/verify_ledger.h"
+/* verify/ledger.c — see ledger.h. */
+#include "verify/ledger.h"
 
 #include <string.h>
 #include <sys/mman.h>
 
-#include "monitor/verify_time.h"
+#include "verify/time.h"
 
 #define BYTES_PER_OFFSET (sizeof(uint64_t) + sizeof(int64_t) + 2 * sizeof(uint32_t) + sizeof(uint16_t))
 

@@ -1,4 +1,4 @@
-/* monitor/verify_http.h — JSON over HTTP, one connection kept: what Elasticsearch and BigQuery are read by.
+/* verify/http.h — JSON over HTTP, one connection kept: what Elasticsearch and BigQuery are read by.
  *
  * Threads: one. Memory: an answer and its JSON; pages are asked for in sizes that keep both in tens of megabytes.
  */

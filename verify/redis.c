@@ -1,12 +1,12 @@
-/* monitor/verify_redis.c — what the windows must hold, and whether they do. See verify_redis.h. */
-#include "monitor/verify_redis.h"
+/* verify/redis.c — what the windows must hold, and whether they do. See redis.h. */
+#include "verify/redis.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
-#include "monitor/verify_ledger.h"
-#include "monitor/verify_time.h"
+#include "verify/ledger.h"
+#include "verify/time.h"
 
 #define FIRST_SLOTS 1024
 

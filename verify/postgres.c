@@ -1,4 +1,4 @@
-/* monitor/verify_postgres.c — the table's rows against the newest change of each in the log.
+/* verify/postgres.c — the table's rows against the newest change of each in the log.
  *
  * The rows are read in one snapshot that is older than the log's end. What is in the table and not in the log, or
  * otherwise, may be under way through Debezium: the log's tail is followed for a while to tell.
@@ -9,8 +9,8 @@
 #include <time.h>
 
 #include "core/clock.h"
-#include "monitor/verify_run.h"
-#include "monitor/verify_time.h"
+#include "verify/run.h"
+#include "verify/time.h"
 
 /* Rows that are looked for in the tail; more are told as they are. */
 #define CANDIDATES_MAX 1000000

@@ -1,4 +1,4 @@
-/* monitor/verify.h — `anabranch verify`: is what the sinks hold what the log says?
+/* verify/verify.h — `anabranch verify`: is what the sinks hold what the log says?
  *
  *     positions, snapshots of the sinks ─▶ end of the log ─▶ dead letters, contents, events ─▶ sinks, one by one
  *
@@ -6,7 +6,7 @@
  * while the engine runs. Read: PostgreSQL by libpq, Kafka by librdkafka, Redis by hiredis, the other two by libcurl and
  * jansson. No decoder, encoder or sink of the engine takes part: what they do wrong must not be done again here.
  *
- * Threads: main, blocking. Memory: monitor/verify_ledger.h says how much, before it is taken.
+ * Threads: main, blocking. Memory: verify/ledger.h says how much, before it is taken.
  */
 #pragma once
 

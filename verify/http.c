@@ -1,5 +1,5 @@
-/* monitor/verify_http.c — see verify_http.h. */
-#include "monitor/verify_http.h"
+/* verify/http.c — see http.h. */
+#include "verify/http.h"
 
 #include <string.h>
 

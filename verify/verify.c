@@ -1,5 +1,5 @@
-/* monitor/verify.c — one run of verify, in the order that verify.h gives the reasons for. */
-#include "monitor/verify.h"
+/* verify/verify.c — one run of verify, in the order that verify.h gives the reasons for. */
+#include "verify/verify.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -7,8 +7,8 @@
 #include "core/clock.h"
 #include "core/exit.h"
 #include "core/log.h"
-#include "monitor/verify_run.h"
-#include "monitor/verify_time.h"
+#include "verify/run.h"
+#include "verify/time.h"
 
 static const char *const names[AB_VERIFY_WHO] = {"postgres", "redis", "bigquery", "elasticsearch"};
 static const uint16_t dead_marks[AB_VERIFY_WHO] = {0, AB_MARK_DEAD_REDIS, AB_MARK_DEAD_BIGQUERY,

@@ -1,4 +1,4 @@
-/* monitor/verify_elasticsearch.c — every document against the newest change that its day's index must hold.
+/* verify/elasticsearch.c — every document against the newest change that its day's index must hold.
  *
  * Read by a scroll that is opened before the log's end is looked up: it shows the indexes as they were then, so that
  * every document in it is of a record that is looked at.
@@ -7,8 +7,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "monitor/verify_run.h"
-#include "monitor/verify_time.h"
+#include "verify/run.h"
+#include "verify/time.h"
 
 #define INDICES "/engagement-events-*"
 #define PREFIX  "engagement-events-"

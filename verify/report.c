@@ -1,5 +1,5 @@
-/* monitor/verify_report.c — see verify_report.h. */
-#include "monitor/verify_report.h"
+/* verify/report.c — see report.h. */
+#include "verify/report.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* monitor/dlq.h — `anabranch dlq`: what lies among the dead letters, and why; core/replay.h puts it through a sink again.
+/* verify/dlq.h — `anabranch dlq`: what lies among the dead letters, and why; core/replay.h puts it through a sink again.
  *
  *     topic of letters ─▶ groups by sink, code and reason (numbers and quoted values left out of it) ─▶ list, or one shown
  *

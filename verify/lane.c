@@ -1,5 +1,5 @@
-/* monitor/verify_lane.c — see verify_lane.h. */
-#include "monitor/verify_lane.h"
+/* verify/lane.c — see lane.h. */
+#include "verify/lane.h"
 
 #include <string.h>
 

@@ -1,11 +1,11 @@
-/* monitor/verify_record.c — see verify_record.h. */
-#include "monitor/verify_record.h"
+/* verify/record.c — see record.h. */
+#include "verify/record.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 
-#include "monitor/verify_time.h"
+#include "verify/time.h"
 
 #define FLAGS        (JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY)
 #define UNAVAILABLE  "__debezium_unavailable_value"

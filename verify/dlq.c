@@ -1,5 +1,5 @@
-/* monitor/dlq.c — groups of letters, and one of them whole. See dlq.h. */
-#include "monitor/dlq.h"
+/* verify/dlq.c — groups of letters, and one of them whole. See dlq.h. */
+#include "verify/dlq.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -8,7 +8,7 @@
 
 #include "core/exit.h"
 #include "core/mask.h"
-#include "monitor/verify_time.h"
+#include "verify/time.h"
 
 /* Of a value that is shown; a record may have megabytes. */
 #define SHOWN_MAX_BYTES 8192

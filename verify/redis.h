@@ -1,4 +1,4 @@
-/* monitor/verify_redis.h — the counters of Redis against the events below its positions.
+/* verify/redis.h — the counters of Redis against the events below its positions.
  *
  *     one script, read-only:  positions, all windows, boards, the time                    an instant of Redis
  *     each event below them:  +1 in its minute and type, its percentage in sum and count  what must be there
@@ -15,9 +15,9 @@
 #include <hiredis/hiredis.h>
 
 #include "core/config.h"
-#include "monitor/verify_contents.h"
-#include "monitor/verify_lane.h"
-#include "monitor/verify_report.h"
+#include "verify/contents.h"
+#include "verify/lane.h"
+#include "verify/report.h"
 
 #define AB_VERIFY_CONTENT_ENTRIES_MAX 300000
 
