@@ -82,11 +82,11 @@ mutant "content consumer from latest" core/content.c test_content \
 
 # Beyond the ten: what would be silent, and what the simulation has found once.
 mutant "leave one off" core/worker_readers.c simulate \
-	's/start\[p\] = own\[p\] = ab_worker_given\(worker, s, p\);/start[p] = own[p] = ab_worker_given(worker, s, p) + 1;/'
+	's/int64_t given = ab_worker_given\(worker, s, p\);/int64_t given = ab_worker_given(worker, s, p) + 1;/'
 mutant "start one off" core/readers.c simulate \
 	's/start\[p\] = sink->next\[p\];/start[p] = sink->next[p] + 1;/'
 mutant "nobody leaves" core/starve.c simulate \
-	's/>= after_ns \? AB_STARVE_LEAVE/>= after_ns + INT64_MAX \/ 2 ? AB_STARVE_LEAVE/'
+	's/return starve->leave \? AB_STARVE_LEAVE/return starve->level_ns < 0 ? AB_STARVE_LEAVE/'
 mutant "a quiet Redis is not looked at" core/errand.c simulate \
 	's/errand->went_back \|= /errand->went_back \&= /'
 mutant "a wish to close is forgotten" core/delivery.c simulate \
