@@ -29,38 +29,51 @@ FAILED_STEPS=()
 QUICK=no
 LIST=no
 ONLY=''
+BESIDE=no
 
 # --- the runner ----------------------------------------------------------------------------------------------------
 
 # step NAME COMMAND…: a step counts as one, unless the command leaves "PASSED FAILED" in $COUNTS.
 step() {
-	local name=$1 begin log status
-	shift
 	if [[ $LIST == yes ]]; then
-		say "$name"
+		say "$1"
+	elif ! is_wanted "$1"; then
 		return
+	elif [[ $BESIDE == yes ]]; then
+		run_step "$@"
+		echo "$1" >> "$LOGS/beside"
+	else
+		progress "$1" "running"
+		run_step "$@"
+		tell_step "$1"
 	fi
-	[[ -z $ONLY || $name == *"$ONLY"* ]] || return 0
-	log=$LOGS/$name.log
+}
+
+is_wanted() { [[ -z $ONLY || $1 == *"$ONLY"* ]]; }
+
+# Leaves "STATUS SECONDS" in NAME.result.
+run_step() {
+	local name=$1 begin status
+	shift
 	begin=$(now_ms)
 	COUNTS=$LOGS/$name.counts
 	rm -f "$COUNTS"
-	progress "$name" "running"
 	# In a shell of its own and outside of any condition: there alone does set -e work in what is called.
 	set +e
-	(set -e; "$@") > "$log" 2>&1
+	(set -e; "$@") > "$LOGS/$name.log" 2>&1
 	status=$?
 	set -e
-	count_step "$name" $status "$begin" "$log"
+	echo "$status $(seconds_since "$begin")" > "$LOGS/$name.result"
 }
 
 # A failed step whose runner counted no failure (it crashed, or did not even start) counts as one failure.
-count_step() {
-	local name=$1 status=$(($2 != 0)) begin=$3 log=$4 passed failed
-	passed=$((1 - status))
-	failed=$status
-	if [[ -s $COUNTS ]]; then
-		read -r passed failed < "$COUNTS"
+tell_step() {
+	local name=$1 log=$LOGS/$1.log status seconds passed failed
+	read -r status seconds < "$LOGS/$name.result"
+	failed=$((status != 0))
+	passed=$((1 - failed))
+	if [[ -s $LOGS/$name.counts ]]; then
+		read -r passed failed < "$LOGS/$name.counts"
 		if ((status != 0 && failed == 0)); then
 			failed=1
 		fi
@@ -68,12 +81,33 @@ count_step() {
 	PASSED=$((PASSED + passed))
 	FAILED=$((FAILED + failed))
 	if ((failed == 0)); then
-		progress_line ok "$name" "$passed passed, $(seconds_since "$begin") s"
+		progress_line ok "$name" "$passed passed, $seconds s"
 	else
 		FAILED_STEPS+=("$name")
-		progress_line FAILED "$name" "$passed passed, $failed failed, $(seconds_since "$begin") s; all of it: ${log#"$PWD/"}"
+		progress_line FAILED "$name" "$passed passed, $failed failed, $seconds s; all of it: ${log#"$PWD/"}"
 		tail -n 25 "$log" | cut -c 1-200 | sed 's/^/    | /'
 	fi
+}
+
+# beside FUNCTION: its steps run beside what follows, and await_beside tells how they ended: while one half of a check waits
+# for Java, the other compiles.
+beside() {
+	if [[ $LIST == yes ]]; then
+		"$1"
+		return
+	fi
+	: > "$LOGS/beside"
+	(BESIDE=yes; "$1") &
+	BESIDE_PID=$!
+}
+
+await_beside() {
+	local name
+	[[ $LIST == no ]] || return 0
+	wait "$BESIDE_PID"
+	while read -r name; do
+		tell_step "$name"
+	done < "$LOGS/beside"
 }
 
 progress_line() {
@@ -86,6 +120,12 @@ progress_line() {
 build_preset() {
 	cmake --preset "$1" -DAB_WERROR=ON
 	cmake --build --preset "$1" -j 2
+}
+
+# Beside the end-to-end tests, which wait most of the time: it takes what they leave, and must not make them late.
+build_quietly() {
+	cmake --preset "$1" -DAB_WERROR=ON
+	nice -n 19 cmake --build --preset "$1" -j 2
 }
 
 # run_ctest PRESET PARALLEL: counts Criterion's own tests where an executable holds many.
@@ -242,9 +282,7 @@ count_junit() {
 
 # --- the list ------------------------------------------------------------------------------------------------------
 
-without_neighbours() {
-	step packages stack/packages.sh build stack check pages
-	step librdkafka stack/librdkafka.sh
+sources() {
 	step shellcheck check_shell
 	step python check_python
 	if docker compose version > /dev/null 2>&1; then
@@ -252,26 +290,45 @@ without_neighbours() {
 	fi
 	step build-gcc build_preset release
 	step unit run_ctest release 2
-	step build-clang build_preset clang
-	step build-asan build_preset asan
+}
+
+other_builds() {
+	step build-clang build_quietly clang
+	step build-asan build_quietly asan
+	step build-tsan build_quietly tsan
+	step build-fuzz build_quietly fuzz
+}
+
+tests_of_other_builds() {
 	step unit-asan run_ctest asan 2
-	step build-tsan build_preset tsan
 	step stress-tsan run_ctest tsan 1
-	step build-fuzz build_preset fuzz
 	step fuzz run_ctest fuzz 2
 }
 
-with_neighbours() {
+neighbours() {
 	step neighbours-from-nothing neighbours_from_nothing
 	step neighbours-again neighbours_again
 	step neighbours-killed neighbours_killed
 	step neighbours-port-taken neighbours_port_taken
-	if compgen -G 'tests/e2e/test_*.py' > /dev/null; then
-		step end-to-end end_to_end
-	fi
+}
+
+quick() {
+	sources
+	other_builds
+	tests_of_other_builds
+}
+
+whole() {
+	beside neighbours
+	sources
+	await_beside
+	beside other_builds
+	step end-to-end end_to_end
 	if [[ $LIST == no ]]; then
 		stack/stack.sh down > "$LOGS/neighbours-down.log" 2>&1
 	fi
+	await_beside
+	tests_of_other_builds
 }
 
 main() {
@@ -287,8 +344,11 @@ main() {
 	done
 	begin=$(now_ms)
 	mkdir -p "$LOGS"
-	without_neighbours
-	[[ $QUICK == yes ]] || with_neighbours
+	# What runs beside is not reached by Ctrl-C.
+	trap 'trap - INT TERM; kill 0' INT TERM
+	step packages stack/packages.sh build stack check pages
+	step librdkafka stack/librdkafka.sh
+	if [[ $QUICK == yes ]]; then quick; else whole; fi
 	[[ $LIST == no ]] || return 0
 	say ""
 	((${#FAILED_STEPS[@]} == 0)) || say "failed: ${FAILED_STEPS[*]}"
