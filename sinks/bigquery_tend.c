@@ -95,14 +95,21 @@ static bool is_count_due(struct ab_sink *sink, int64_t now_ns)
 	       now_ns - sink->count_ns >= AB_BQ_COUNT_EVERY_NS;
 }
 
+int64_t ab_bq_next_look_ns(int64_t begin_ns, int64_t end_ns)
+{
+	int64_t rest_ns = (end_ns - begin_ns) * AB_BQ_TABLE_PART;
+
+	return end_ns + (rest_ns > AB_BQ_TABLE_EVERY_NS ? rest_ns : AB_BQ_TABLE_EVERY_NS);
+}
+
 enum ab_sink_status ab_bq_tend(struct ab_sink *sink, char *error)
 {
 	int64_t now_ns = ab_monotonic_ns();
 	enum ab_sink_status status = AB_SINK_OK;
 
-	if (now_ns - sink->table_ns >= AB_BQ_TABLE_EVERY_NS) {
-		sink->table_ns = now_ns;
+	if (now_ns >= sink->table_due_ns) {
 		status = look_at_table(sink, error);
+		sink->table_due_ns = ab_bq_next_look_ns(now_ns, ab_monotonic_ns());
 	}
 	if (status == AB_SINK_OK && is_count_due(sink, now_ns)) {
 		sink->count_ns = now_ns;

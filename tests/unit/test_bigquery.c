@@ -590,3 +590,11 @@ Test(bigquery, a_row_that_went_in_before_the_server_failed_is_not_rejected)
 	cr_expect_eq(batch.item[0].outcome, AB_OUTCOME_ACKED);
 	cr_expect_eq(rejected_count, 0);
 }
+
+Test(bigquery, a_slow_server_is_looked_at_for_a_small_part_of_the_time)
+{
+	const int64_t begin_ns = 1000, quick_ns = 1000000, slow_ns = 9 * INT64_C(1000000000);
+
+	cr_expect_eq(ab_bq_next_look_ns(begin_ns, begin_ns + quick_ns), begin_ns + quick_ns + AB_BQ_TABLE_EVERY_NS);
+	cr_expect_eq(ab_bq_next_look_ns(begin_ns, begin_ns + slow_ns), begin_ns + slow_ns + AB_BQ_TABLE_PART * slow_ns);
+}
