@@ -56,6 +56,9 @@ struct ab_search_state ab_search_state(const struct ab_search_trial *trial, uint
 	return s;
 }
 
+static const char *const verdicts[] = {
+	[AB_SEARCH_HOLDS] = "holds", [AB_SEARCH_CROSSED] = "does not hold: ", [AB_SEARCH_NOT_AS_PLANNED] = "not as planned: "};
+
 static void judge(struct search *s, struct ab_stress *stress, struct ab_search_trial *trial)
 {
 	struct ab_result *r = &stress->result;
@@ -63,7 +66,7 @@ static void judge(struct search *s, struct ab_stress *stress, struct ab_search_t
 	ab_result_judge(r);
 	trial->verdict = !r->passed ? AB_SEARCH_CROSSED : r->valid ? AB_SEARCH_HOLDS : AB_SEARCH_NOT_AS_PLANNED;
 	if (trial->verdict == AB_SEARCH_NOT_AS_PLANNED)
-		snprintf(trial->why, sizeof trial->why, "not as planned: %.200s", r->stage[0].invalid);
+		snprintf(trial->why, sizeof trial->why, "%s", r->stage[0].invalid);
 	for (uint32_t i = 0; i < r->thresholds && trial->why[0] == '\0'; i++) {
 		const struct ab_threshold_result *t = &r->threshold[i];
 		char value[AB_OUTPUT_VALUE_BYTES];
@@ -71,8 +74,7 @@ static void judge(struct search *s, struct ab_stress *stress, struct ab_search_t
 		if (!t->holds)
 			snprintf(trial->why, sizeof trial->why, "%.60s: %s, %s", t->threshold.text, value, t->where);
 	}
-	fprintf(stderr, "search  %.0f rows/s %s%s\n", rate_of(trial->batch_rows),
-		trial->verdict == AB_SEARCH_HOLDS ? "hold" : "do not hold: ", trial->why);
+	fprintf(stderr, "search  %.0f rows/s: %s%s\n", rate_of(trial->batch_rows), verdicts[trial->verdict], trial->why);
 	if (trial->verdict == AB_SEARCH_HOLDS && !ab_output_all(r))
 		s->code = AB_EXIT_REFUSED;
 }
@@ -120,8 +122,7 @@ static void show(const struct search *s, const struct ab_search_state *state)
 	const struct ab_search_trial *above = limit(s, state->bad);
 	printf("\nsearch: rows per second, in the order tried\n");
 	for (uint32_t i = 0; i < s->count; i++)
-		printf("  %10.0f  %s %s\n", rate_of(s->trials[i].batch_rows),
-			s->trials[i].verdict == AB_SEARCH_HOLDS ? "holds" : "does not hold:", s->trials[i].why);
+		printf("  %10.0f  %s%s\n", rate_of(s->trials[i].batch_rows), verdicts[s->trials[i].verdict], s->trials[i].why);
 	if (s->code != AB_EXIT_OK)
 		printf("the search did not come to its end\n");
 	if (state->good > 0)
