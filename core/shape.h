@@ -60,7 +60,8 @@ enum ab_shape_result {
 	AB_SHAPE_UNKNOWN,	/* tokens are undefined: ask ab_json_read() */
 };
 
-/* The bytes must be followed by AB_JSON_PADDING_BYTES readable ones. */
+/* The bytes must be followed by AB_JSON_PADDING_BYTES readable ones. fields->row and fields->meta are of one object, and
+ * lie in it alike in every call with these shapes. */
 enum ab_shape_result ab_shapes_read(struct ab_shapes *shapes, const char *bytes, size_t len,
 				    struct ab_json_fields *fields);
 

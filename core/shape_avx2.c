@@ -75,6 +75,7 @@ static inline void put_quotes(uint16_t *to, uint64_t quote, uint16_t base)
 	} while (AB_UNLIKELY(quote != 0));
 }
 
+#include "core/shape_plain.h"
 #include "core/shape_loops.h"
 
-const struct ab_shape_kernel ab_shape_kernel_avx2 = {.scan = scan, .match = match};
+const struct ab_shape_kernel ab_shape_kernel_avx2 = {.scan = scan, .read = read};

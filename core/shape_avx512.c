@@ -69,6 +69,55 @@ static inline void put_quotes(uint16_t *to, uint64_t quote, uint16_t base)
 	}
 }
 
+/* Thirty-two places at once: among 128 quotes a permutation finds what they are counted from. */
+static inline void find_places(const struct ab_scan *s, const uint16_t *quote, const int16_t *offset, uint32_t count,
+			       uint16_t *at)
+{
+	if (AB_UNLIKELY(s->quotes >= 128)) {
+		for (uint32_t i = 0; i < count; i++)
+			at[i] = (uint16_t)(s->quote[quote[i]] + offset[i]);
+		return;
+	}
+	const __m512i a = _mm512_loadu_si512(s->quote), b = _mm512_loadu_si512(s->quote + 32);
+	const __m512i c = _mm512_loadu_si512(s->quote + 64), d = _mm512_loadu_si512(s->quote + 96);
+	for (uint32_t i = 0; i < count; i += AB_SHAPE_PLACES_ROUND) {
+		__m512i number = _mm512_loadu_si512(quote + i), low = _mm512_permutex2var_epi16(a, number, b);
+		__mmask32 high = _mm512_test_epi16_mask(number, _mm512_set1_epi16(64));
+		__m512i from = _mm512_mask_mov_epi16(low, high, _mm512_permutex2var_epi16(c, number, d));
+		_mm512_storeu_si512(at + i, _mm512_add_epi16(from, _mm512_loadu_si512(offset + i)));
+	}
+}
+
+static inline bool pieces_equal(const char *text, const struct ab_scan *s, const struct ab_shape *shape)
+{
+	__mmask32 other = 0;
+
+	for (uint32_t i = 0; i < shape->piece_count; i++) {
+		__m256i got = _mm256_loadu_si256((const __m256i *)(const void *)(text + s->piece_at[i]));
+		__m256i bytes = _mm256_load_si256((const __m256i *)(const void *)shape->piece[i].bytes);
+		other = _kor_mask32(other, _mm256_mask_cmpneq_epi8_mask(shape->piece_bits[i], bytes, got));
+	}
+	return _kortestz_mask32_u8(other, other);
+}
+
+/* Up to sixteen digits without a leading zero: what almost every scalar is. The last digit comes to the highest byte,
+ * zeros before the first; the mask keeps everything outside of the token from being read. */
+static inline bool read_natural(struct ab_text token, int64_t *value)
+{
+	uint32_t len = token.len <= 16 ? token.len : 16;
+	__mmask16 there = (__mmask16)(0xffff0000u >> len);
+	__m128i text = _mm_maskz_loadu_epi8(there, token.at + len - 16);
+	__m128i digit = _mm_maskz_sub_epi8(there, text, _mm_set1_epi8('0'));
+	__m128i pairs = _mm_maddubs_epi16(digit, _mm_set1_epi16(0x010a));
+	__m128i fours = _mm_madd_epi16(pairs, _mm_set1_epi32(0x00010064));
+	__m128i eights = _mm_madd_epi16(_mm_packus_epi32(fours, fours), _mm_set1_epi32(0x00012710));
+	uint64_t halves = (uint64_t)_mm_cvtsi128_si64(eights);
+
+	*value = (int64_t)((halves & UINT32_MAX) * 100000000 + (halves >> 32));
+	return (token.len <= 16) & (_mm_cmpgt_epu8_mask(digit, _mm_set1_epi8(9)) == 0) &
+	       ((token.at[0] != '0') | (token.len == 1));
+}
+
 #include "core/shape_loops.h"
 
-const struct ab_shape_kernel ab_shape_kernel_avx512 = {.scan = scan, .match = match};
+const struct ab_shape_kernel ab_shape_kernel_avx512 = {.scan = scan, .read = read};

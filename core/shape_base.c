@@ -84,6 +84,7 @@ static inline void put_quotes(uint16_t *to, uint64_t quote, uint16_t base)
 		*to++ = (uint16_t)(base + __builtin_ctzll(quote));
 }
 
+#include "core/shape_plain.h"
 #include "core/shape_loops.h"
 
-const struct ab_shape_kernel ab_shape_kernel_base = {.scan = scan, .match = match};
+const struct ab_shape_kernel ab_shape_kernel_base = {.scan = scan, .read = read};

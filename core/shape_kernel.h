@@ -1,9 +1,11 @@
-/* core/shape_kernel.h — a shape in memory, and the two loops over it that exist once per instruction set.
+/* core/shape_kernel.h — a shape in memory, and the loops over it that exist once per instruction set.
  *
  * scan:  finds the unescaped quotes of a text, its backslashes, and whether it has control or non-ASCII characters.
- * match: compares every piece of every literal. A piece is up to 32 bytes at a fixed distance from a quote:
+ * read:  finds all places of a shape at once, compares every piece of every literal, and takes the values.
  *
- *     text + quote[at.quote] + at.offset ──▶ 32 bytes, xor piece.bytes, and piece.mask, or into the difference
+ * A place is a fixed distance from a quote. A piece is up to 32 bytes of a literal:
+ *
+ *     place = quote[its number] + distance         text + place ──▶ 32 bytes, those under the mask equal to the piece's
  *
  * The distance is less than 32, so no more than 63 bytes behind the text are read. A piece's quote lies in the same
  * literal, in bytes that an earlier piece has compared, so equal pieces make an equal literal.
@@ -18,22 +20,26 @@
 
 #define AB_SHAPE_PIECE_BYTES 32
 
-struct ab_shape_place {
-	uint16_t quote;		/* which one */
-	int16_t offset;		/* bytes from it */
-};
+/* Places of values: where the text ends, then where each string and scalar begins and ends. */
+#define AB_SHAPE_VALUE_PLACES_MAX (1 + 4 * AB_SHAPE_VALUES_MAX)
+#define AB_SHAPE_END_PLACE 0
+
+/* Places are found a vector at a time. */
+#define AB_SHAPE_PLACES_ROUND 32
+#define AB_SHAPE_PLACES_ROOM(max) (((max) + AB_SHAPE_PLACES_ROUND - 1) / AB_SHAPE_PLACES_ROUND * AB_SHAPE_PLACES_ROUND)
 
 struct ab_shape_piece {
 	_Alignas(AB_SHAPE_PIECE_BYTES) uint8_t bytes[AB_SHAPE_PIECE_BYTES];
 	uint8_t mask[AB_SHAPE_PIECE_BYTES];
 };
 
-/* slot of a value that nobody asked for */
-#define AB_SHAPE_NO_SLOT UINT8_MAX
+/* A field is told by its bytes from fields->row, wherever it lies: no branch between row and meta. A value that nobody
+ * asked for has none. */
+#define AB_SHAPE_NO_FIELD PTRDIFF_MIN
 
 struct ab_shape_value {
-	struct ab_shape_place first, end;
-	uint8_t slot;		/* which field: of the row, then of meta */
+	uint16_t first, end;	/* which places of values */
+	ptrdiff_t field;
 };
 
 struct ab_shape {
@@ -41,15 +47,19 @@ struct ab_shape {
 	int prefix;			/* index; -1: none */
 	enum ab_json_shape shape;
 	uint32_t quotes;
-	uint32_t piece_count, string_count, scalar_count;
+	uint32_t piece_count, place_count, string_count, scalar_count;
 	uint32_t unescaped_count, absent_count;
-	uint8_t absent[AB_SHAPE_VALUES_MAX];	/* fields that are not there */
-	struct ab_shape_place tail_end;	/* where the last literal ends: there the text must end */
+	ptrdiff_t absent[AB_SHAPE_VALUES_MAX];	/* fields that are not there */
+	/* Where piece i lies, and value place i: the number of a quote, and the bytes from it. */
+	uint16_t piece_quote[AB_SHAPE_PLACES_ROOM(AB_SHAPE_PIECES_MAX)];
+	int16_t piece_offset[AB_SHAPE_PLACES_ROOM(AB_SHAPE_PIECES_MAX)];
+	uint16_t place_quote[AB_SHAPE_PLACES_ROOM(AB_SHAPE_VALUE_PLACES_MAX)];
+	int16_t place_offset[AB_SHAPE_PLACES_ROOM(AB_SHAPE_VALUE_PLACES_MAX)];
 	/* strings that were asked for or whose escapes must be checked, and all scalars, since those must be checked */
 	struct ab_shape_value string[AB_SHAPE_VALUES_MAX], scalar[AB_SHAPE_VALUES_MAX];
 	/* stretches of neighbouring strings that were asked for: without a backslash no escape has to be checked */
 	struct ab_shape_value unescaped[AB_SHAPE_VALUES_MAX];
-	struct ab_shape_place at[AB_SHAPE_PIECES_MAX];
+	uint32_t piece_bits[AB_SHAPE_PIECES_MAX];	/* the mask, a bit a byte */
 	struct ab_shape_piece piece[AB_SHAPE_PIECES_MAX];
 };
 
@@ -61,11 +71,15 @@ struct ab_scan {
 	/* quote[quotes] is the text's length; a block of 64 may be written beyond the last. Every byte may be one: only as
 	 * much of it is touched as there are quotes. */
 	uint16_t quote[AB_SHAPE_TEXT_MAX_BYTES + 2 * 64];
+	/* Where the places of the shape that was last tried lie in this text. */
+	uint16_t piece_at[AB_SHAPE_PLACES_ROOM(AB_SHAPE_PIECES_MAX)];
+	uint16_t value_at[AB_SHAPE_PLACES_ROOM(AB_SHAPE_VALUE_PLACES_MAX)];
 };
 
 struct ab_shape_kernel {
 	void (*scan)(const char *text, size_t len, struct ab_scan *scan);
-	bool (*match)(const char *text, const struct ab_scan *scan, const struct ab_shape *shape);
+	/* false: the text does not have this shape; fields are undefined then. */
+	bool (*read)(const char *text, struct ab_scan *scan, const struct ab_shape *shape, struct ab_json_fields *fields);
 };
 
 extern const struct ab_shape_kernel ab_shape_kernel_base, ab_shape_kernel_avx2, ab_shape_kernel_avx512;
@@ -86,6 +100,11 @@ struct ab_shapes {
 	struct ab_shape_prefix prefix[AB_SHAPE_PREFIXES_MAX];
 	struct ab_shape shape[AB_SHAPES_MAX];
 };
+
+/* What seldom has to be looked at, and is not worth being there three times: whether a token that is neither null nor a
+ * natural number is JSON's, and whether the strings that matter hold good escapes. */
+bool ab_shape_scalar_valid(struct ab_text token);
+bool ab_shape_escapes_valid(const char *text, const struct ab_scan *scan, const struct ab_shape *shape);
 
 enum ab_shape_learn_result { AB_SHAPE_LEARNED, AB_SHAPE_CANNOT };
 

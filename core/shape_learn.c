@@ -29,9 +29,15 @@ static size_t quote_at(const struct learner *l, uint32_t number)
 	return l->scan->quote[number];
 }
 
-static struct ab_shape_place place(const struct learner *l, uint32_t quote, size_t at)
+/* Notes a place of a value, `at`, as a distance from a quote; returns its number. There is room: values are bounded. */
+static uint16_t place(struct learner *l, uint32_t quote, size_t at)
 {
-	return (struct ab_shape_place){(uint16_t)quote, (int16_t)((ptrdiff_t)at - (ptrdiff_t)quote_at(l, quote))};
+	uint32_t number = l->shape->place_count++;
+
+	AB_ASSERT(number < AB_SHAPE_VALUE_PLACES_MAX);
+	l->shape->place_quote[number] = (uint16_t)quote;
+	l->shape->place_offset[number] = (int16_t)((ptrdiff_t)at - (ptrdiff_t)quote_at(l, quote));
+	return (uint16_t)number;
 }
 
 /* The quote that a piece at `at` is measured from: the last of the literal's that is not behind it, or its first. A
@@ -59,17 +65,27 @@ static enum ab_shape_learn_result close_literal(struct learner *l, size_t end)
 		bool near = offset < AB_SHAPE_PIECE_BYTES && offset > -AB_SHAPE_PIECE_BYTES;
 		if (!near || (at > 0 && -offset > (ptrdiff_t)quote) || shape->piece_count == AB_SHAPE_PIECES_MAX)
 			return AB_SHAPE_CANNOT;
-		struct ab_shape_piece *piece = &shape->piece[shape->piece_count];
+		uint32_t number = shape->piece_count++;
+		struct ab_shape_piece *piece = &shape->piece[number];
 		memset(piece, 0, sizeof *piece);
 		memcpy(piece->bytes, l->text + at, len);
 		memset(piece->mask, 0xff, len);
-		shape->at[shape->piece_count++] = place(l, quote, at);
+		shape->piece_bits[number] = (uint32_t)((UINT64_C(1) << len) - 1);
+		shape->piece_quote[number] = (uint16_t)quote;
+		shape->piece_offset[number] = (int16_t)offset;
 	}
 	return AB_SHAPE_LEARNED;
 }
 
-/* The number of the field whose value begins here; AB_SHAPE_NO_SLOT: nobody's. */
-static uint8_t slot_of(struct learner *l, const char *value)
+static ptrdiff_t field_number(const struct ab_json_fields *f, size_t i)
+{
+	const struct ab_json_field *field = i < f->row_count ? &f->row[i] : &f->meta[i - f->row_count];
+
+	return (const char *)field - (const char *)f->row;
+}
+
+/* The field whose value begins here. */
+static ptrdiff_t field_of(struct learner *l, const char *value)
 {
 	const struct ab_json_fields *f = l->fields;
 
@@ -77,10 +93,10 @@ static uint8_t slot_of(struct learner *l, const char *value)
 		const struct ab_json_field *field = i < f->row_count ? &f->row[i] : &f->meta[i - f->row_count];
 		if (field->place == value) {
 			l->matched++;
-			return (uint8_t)i;
+			return field_number(f, i);
 		}
 	}
-	return AB_SHAPE_NO_SLOT;
+	return AB_SHAPE_NO_FIELD;
 }
 
 /* A string of a column's name that is nobody's value: in the `before` of an update. ab_json_read() looks at its escapes,
@@ -132,18 +148,16 @@ static enum ab_shape_learn_result learn_string(struct learner *l)
 {
 	struct ab_shape *shape = l->shape;
 	size_t last = quote_at(l, l->quote + 1);
-	struct ab_shape_value value = {
-	    .first = {(uint16_t)l->quote, 0},
-	    .end = {(uint16_t)(l->quote + 1), 1},
-	    .slot = slot_of(l, l->text + l->at),
-	};
+	ptrdiff_t field = field_of(l, l->text + l->at);
 
 	if (l->special.at != NULL || shape->string_count == AB_SHAPE_VALUES_MAX)
 		return AB_SHAPE_CANNOT;
 	l->quote++;
 	if (close_literal(l, l->at + 1) != AB_SHAPE_LEARNED)
 		return AB_SHAPE_CANNOT;
-	if (value.slot != AB_SHAPE_NO_SLOT || is_passed_over(l)) {
+	if (field != AB_SHAPE_NO_FIELD || is_passed_over(l)) {
+		struct ab_shape_value value = {
+		    .first = place(l, l->quote - 1, l->at), .end = place(l, l->quote, last + 1), .field = field};
 		shape->string[shape->string_count++] = value;
 		add_stretch(l, &value);
 	} else if (has_backslash(l->text + l->at, l->text + last)) {
@@ -192,7 +206,7 @@ static enum ab_shape_learn_result learn_scalar(struct learner *l)
 	shape->scalar[shape->scalar_count++] = (struct ab_shape_value){
 	    .first = place(l, l->quote - 1, l->at),
 	    .end = place(l, l->quote, end),
-	    .slot = slot_of(l, l->text + l->at),
+	    .field = field_of(l, l->text + l->at),
 	};
 	if (close_literal(l, l->at) != AB_SHAPE_LEARNED)
 		return AB_SHAPE_CANNOT;
@@ -236,7 +250,8 @@ static enum ab_shape_learn_result learn_tail(struct learner *l)
 {
 	uint32_t quote = l->quote > l->literal_quote ? l->quote - 1 : l->quote;
 
-	l->shape->tail_end = place(l, quote, l->len);
+	l->shape->place_quote[AB_SHAPE_END_PLACE] = (uint16_t)quote;
+	l->shape->place_offset[AB_SHAPE_END_PLACE] = (int16_t)((ptrdiff_t)l->len - (ptrdiff_t)quote_at(l, quote));
 	return close_literal(l, l->len);
 }
 
@@ -249,7 +264,7 @@ static size_t note_absent(const struct ab_json_fields *f, struct ab_shape *shape
 	for (size_t i = 0; i < count; i++) {
 		const struct ab_json_field *field = i < f->row_count ? &f->row[i] : &f->meta[i - f->row_count];
 		if (field->place == NULL)
-			shape->absent[shape->absent_count++] = (uint8_t)i;
+			shape->absent[shape->absent_count++] = field_number(f, i);
 	}
 	return count - shape->absent_count;
 }
@@ -262,6 +277,7 @@ enum ab_shape_learn_result ab_shape_learn(struct ab_shape *shape, const char *te
 	if (len < 2 || text[0] != '{' || scan->control || scan->quotes == 0 || scan->quotes > AB_SHAPE_QUOTES_MAX)
 		return AB_SHAPE_CANNOT;
 	memset(shape, 0, offsetof(struct ab_shape, string));
+	shape->place_count = AB_SHAPE_END_PLACE + 1;
 	shape->quotes = scan->quotes;
 	shape->shape = fields->shape;
 	while (l.at < len)

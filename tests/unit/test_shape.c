@@ -170,6 +170,31 @@ Test(shape, judges_every_message_that_differs_in_one_byte_like_simdjson, .timeou
 	}
 }
 
+/* Runs of backslashes of every length, beginning at every place of a block of 64 and going on into the next ones. */
+Test(shape, counts_backslashes_across_blocks)
+{
+	enum { RUN_MAX = 140 };
+	char text[1024], run[RUN_MAX + 1];
+
+	memset(run, '\\', sizeof run);
+	for (size_t l = 0; l < AB_COUNT(levels); l++) {
+		struct ab_decoder *decoder = decoder_at(levels[l]), *plain = decoder_at("off");
+		decode_text(decoder, FLAT);
+		for (int len = 0; len <= RUN_MAX; len++) {
+			for (int before = 0; before < 64; before++) {
+				int n = snprintf(text, sizeof text,
+						 "{" ROW("10", "672892", "\"ios%.*s%.*s\\\"\"") META, before,
+						 "0123456789012345678901234567890123456789012345678901234567890123", len, run);
+				expect_same(decoder, plain, text, (size_t)n, levels[l]);
+			}
+		}
+		/* An odd run takes the next backslash's quote, and what follows is not JSON. */
+		cr_expect_eq(matched(decoder), 64 * (RUN_MAX / 2 + 1));
+		ab_decoder_destroy(decoder);
+		ab_decoder_destroy(plain);
+	}
+}
+
 Test(shape, judges_every_message_that_is_cut_off_like_simdjson)
 {
 	for (size_t l = 0; l < AB_COUNT(levels); l++) {
