@@ -245,11 +245,11 @@ static struct ab_text as_written(const struct ab_json_field *field)
 	return field->is_number ? field->token : no_value;
 }
 
-/* Of a token that was read as a time, whether it is written as ab_format_iso() writes it. */
+/* Of a token that was read as a time, whether it is written as ab_format_iso() writes it, or with fewer digits. */
 static bool is_iso(struct ab_text token)
 {
-	return token.len == sizeof "\"2026-11-23T23:19:12.353824Z\"" - 1 && token.at[11] == 'T' && token.at[20] == '.' &&
-	       token.at[27] == 'Z';
+	return token.at[0] == '"' && token.len <= sizeof "\"2026-11-23T23:19:12.353824Z\"" - 1 && token.at[11] == 'T' &&
+	       token.at[token.len - 2] == 'Z';
 }
 
 /* A text column: a string with a value. Must not be null. */

@@ -61,7 +61,7 @@ struct ab_event {
 	struct ab_text event_type_json;
 	struct ab_text device_json;
 	/* numbers and the time likewise, where they stand there digit for digit as ab_format_i64() and ab_format_iso() would
-	 * write them; at == NULL: nobody looked, or they do not */
+	 * write them, but that the time may lack zeros at its end (…:12.35Z); at == NULL: nobody looked, or they do not */
 	struct ab_text id_json, lsn_json, duration_json, event_ts_json;
 
 	/* enrichment */

@@ -24,10 +24,25 @@ static struct ab_text quoted_time(char *to, int64_t epoch_us)
 	return (struct ab_text){to, (uint32_t)len};
 }
 
+/* A time to the microsecond from one that leaves zeros out, as Java does. */
+static struct ab_text whole_time(char *to, struct ab_text token)
+{
+	const size_t dot = sizeof "\"2026-11-23T23:19:12" - 1, all = sizeof "\"2026-11-23T23:19:12.353824Z\"" - 1;
+
+	if (token.len == all)
+		return token;
+	memcpy(to, token.at, token.len);
+	memset(to + token.len - 2, '0', all - token.len);
+	to[dot] = '.';
+	to[all - 2] = 'Z';
+	to[all - 1] = '"';
+	return (struct ab_text){to, (uint32_t)all};
+}
+
 static struct ab_text event_time(char *to, const struct ab_event *event)
 {
 	if (event->event_ts_json.at != NULL)
-		return event->event_ts_json;
+		return whole_time(to, event->event_ts_json);
 	if (!(event->has & AB_HAS_EVENT_TS) || event->event_us < AB_TIME_MIN_US || event->event_us > AB_TIME_MAX_US)
 		return null_text;
 	return quoted_time(to, event->event_us);

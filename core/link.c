@@ -41,34 +41,14 @@ void ab_link_reset(struct ab_link *link)
 		push(&link->empty, &link->chunk[i]);
 }
 
-struct ab_chunk *ab_link_room(struct ab_link *link, size_t room_bytes, uint32_t record_max)
+bool ab_link_open(struct ab_link *link)
 {
-	AB_ASSERT(room_bytes <= AB_CHUNK_BYTES);
-
-	if (link->open == NULL) {
-		link->open = ab_ring_pop(&link->empty);
-		if (link->open == NULL)
-			return NULL;
-		link->open->used_bytes = 0;
-		link->open->record_count = 0;
-		link->open->range_count = 0;
-	}
-	if (AB_CHUNK_BYTES - link->open->used_bytes < room_bytes || link->open->record_count >= record_max)
-		return NULL;
-	return link->open;
-}
-
-struct ab_record *ab_link_record(struct ab_chunk *chunk)
-{
-	return (struct ab_record *)(chunk->bytes + chunk->used_bytes);
-}
-
-void ab_link_append(struct ab_chunk *chunk, struct ab_record *record)
-{
-	AB_ASSERT((uint8_t *)record == chunk->bytes + chunk->used_bytes);
-	chunk->used_bytes += (uint32_t)ab_record_size(record->len);
-	chunk->record_count++;
-	AB_ASSERT(chunk->used_bytes <= AB_CHUNK_BYTES);
+	AB_ASSERT(link->open == NULL);
+	link->open = ab_ring_pop(&link->empty);
+	if (link->open == NULL)
+		return false;
+	ab_link_discard(link);
+	return true;
 }
 
 void ab_link_seal(struct ab_link *link, const uint16_t *partition, int count, const int64_t *next, int64_t now_ns)

@@ -12,6 +12,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "core/chunk.h"
 #include "core/ring.h"
 #include "core/stats.h"
@@ -33,13 +35,33 @@ size_t ab_link_bytes(void);
 /* Both sides parked: forgets everything under way; nothing is covered until the caller says so. */
 void ab_link_reset(struct ab_link *link);
 
+/* Worker. Opens a chunk when none is; false: back-pressure. */
+bool ab_link_open(struct ab_link *link);
+
 /* Worker. The chunk being filled, with at least room_bytes left, opening one if need be; a chunk without room or with
  * record_max records must be sealed first (NULL with link->open set). NULL with link->open == NULL: back-pressure. */
-struct ab_chunk *ab_link_room(struct ab_link *link, size_t room_bytes, uint32_t record_max);
+static inline struct ab_chunk *ab_link_room(struct ab_link *link, size_t room_bytes, uint32_t record_max)
+{
+	AB_ASSERT(room_bytes <= AB_CHUNK_BYTES);
+	if (AB_UNLIKELY(link->open == NULL) && !ab_link_open(link))
+		return NULL;
+	struct ab_chunk *chunk = link->open;
+	return AB_CHUNK_BYTES - chunk->used_bytes < room_bytes || chunk->record_count >= record_max ? NULL : chunk;
+}
 
 /* Worker. Where the next record of the open chunk goes. */
-struct ab_record *ab_link_record(struct ab_chunk *chunk);
-void ab_link_append(struct ab_chunk *chunk, struct ab_record *record);
+static inline struct ab_record *ab_link_record(struct ab_chunk *chunk)
+{
+	return (struct ab_record *)(chunk->bytes + chunk->used_bytes);
+}
+
+static inline void ab_link_append(struct ab_chunk *chunk, struct ab_record *record)
+{
+	AB_ASSERT((uint8_t *)record == chunk->bytes + chunk->used_bytes);
+	chunk->used_bytes += (uint32_t)ab_record_size(record->len);
+	chunk->record_count++;
+	AB_ASSERT(chunk->used_bytes <= AB_CHUNK_BYTES);
+}
 
 /* Worker. Hands the open chunk over; it speaks for all offsets below next[p] of the partitions listed. */
 void ab_link_seal(struct ab_link *link, const uint16_t *partition, int count, const int64_t *next, int64_t now_ns);
