@@ -150,11 +150,22 @@ kill_session() {
 	done
 }
 
+# While a process becomes another program (setsid, then setpriv, then the service) its command line is empty for a moment.
+has_ended() {
+	local tries
+	for tries in 1 2 3; do
+		if running_pid "$1" > /dev/null; then
+			return 1
+		fi
+		sleep "0.$tries"
+	done
+}
+
 # wait_ready SERVICE SECONDS: until SERVICE_ready succeeds; a process that dies meanwhile ends the wait at once.
 wait_ready() {
 	local service=$1 seconds=$2 begin=${UP_SINCE:-$(now_ms)}
 	while ! "${service}_ready" 2> /dev/null; do
-		if ! running_pid "$service" > /dev/null; then
+		if has_ended "$service"; then
 			service_failed "$service" "ended before it was ready"
 			return 1
 		fi
