@@ -1,7 +1,7 @@
 """Fixtures: the neighbours once for all tests, and a laboratory of its own for each test."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,7 +28,13 @@ def lab(services: Services, tmp_path: Path) -> Iterator[Lab]:
 
 @pytest.fixture
 def source_lab(services: Services, tmp_path: Path) -> Iterator[Lab]:
-    """The connector's topics: rows come through PostgreSQL and Debezium."""
+    """The connector's topics, from now on: rows come through PostgreSQL and Debezium."""
+    yield from closing(Lab(services, tmp_path, source=True, whole=False))
+
+
+@pytest.fixture
+def whole_source_lab(services: Services, tmp_path: Path) -> Iterator[Lab]:
+    """All that all tests have written so far belongs to it."""
     yield from closing(Lab(services, tmp_path, source=True))
 
 
@@ -39,9 +45,19 @@ def closing(made: Lab) -> Iterator[Lab]:
         made.close()
 
 
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
+
+
 @pytest.fixture(autouse=True)
 def all_services_run(request: pytest.FixtureRequest) -> Iterator[None]:
     """A test that stops a service and fails must not fail the next one too."""
     yield
-    if "services" in request.fixturenames:
+    if "services" in request.fixturenames and request.node.stash.get(FAILED, False):
         stack("up")

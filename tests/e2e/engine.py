@@ -36,9 +36,10 @@ def binary(name: str) -> Path:
 
 
 class Engine:
-    def __init__(self, directory: Path, settings: dict[str, str], name: str = "engine") -> None:
+    def __init__(self, directory: Path, settings: dict[str, str], name: str = "engine", init_from: str = "") -> None:
         self.directory = directory
         self.name = name
+        self.init_from = init_from
         self.settings = DEFAULTS | settings
         self.port = int(self.settings["METRICS_PORT"])
         self.env_file = directory / f"{name}.env"
@@ -73,6 +74,7 @@ class Engine:
         return output
 
     def init(self, start_at: str = "") -> str:
+        start_at = start_at or self.init_from
         return self.command("init", *(["--from", start_at] if start_at else []), "-y")
 
     # --- life ---------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import subprocess
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -30,9 +31,10 @@ def new_seed() -> str:
 
 class Lab:
     """Redis and Elasticsearch are empty, topics, table and group are new. With source=True the topics are the
-    connector's: they keep what earlier tests wrote, which is part of what is expected."""
+    connector's: they keep what earlier tests wrote. With whole=True that is part of what is expected, else engines begin
+    behind it, and what they deliver is compared."""
 
-    def __init__(self, services: Services, directory: Path, source: bool = False) -> None:
+    def __init__(self, services: Services, directory: Path, source: bool = False, whole: bool = True) -> None:
         self.services = services
         self.directory = directory
         self.name = f"e2e_{os.getpid()}_{next(NUMBERS)}"
@@ -43,19 +45,23 @@ class Lab:
         self.bigquery = services.bigquery(self.name)
         self.engines: list[Engine] = []
         self.closers: list[Callable[[], None]] = []
+        self.writers: list[threading.Thread] = []
         self.record_max_bytes = 4194304
         # Content versions that an event may have met besides the one in the database.
         self.earlier_contents: oracle.Contents = {}
+        # By partition: where engines begin, and what is expected with them.
+        self.since: dict[int, int] = {} if whole else services.kafka.ends(self.events_topic)
         services.redis.wipe()
         services.elasticsearch.wipe()
         for topic in self.own_topics:
             services.kafka.create(topic, config={"max.message.bytes": "16000000"})
 
     def close(self) -> None:
+        for writer in self.writers:
+            writer.join()
         for close in [*(e.close for e in self.engines), *self.closers]:
             close()
-        for topic in [*self.own_topics, self.dead_letter_topic]:
-            self.services.kafka.delete(topic)
+        self.services.kafka.delete(*self.own_topics, self.dead_letter_topic)
         self.bigquery.drop()
 
     # --- the engine ---------------------------------------------------------------------------------------------------
@@ -70,7 +76,7 @@ class Lab:
         } | {name: str(value) for name, value in changes.items()}
 
     def engine(self, **changes: Any) -> Engine:
-        engine = Engine(self.directory, self.settings(**changes))
+        engine = Engine(self.directory, self.settings(**changes), init_from="latest" if self.since else "")
         self.record_max_bytes = int(engine.settings.get("RECORD_MAX_BYTES", 4194304))
         self.engines.append(engine)
         return engine
@@ -126,7 +132,7 @@ class Lab:
     def changes(self, since_id: int) -> Iterator[oracle.Event]:
         """What the log says of rows above that id."""
         decoder = oracle.Decoder()
-        for record in self.services.kafka.records(self.events_topic):
+        for record in self.services.kafka.records(self.events_topic, since=self.since):
             event = decoder.decode(record)
             if event is not None and event.id > since_id:
                 yield event
@@ -149,6 +155,12 @@ class Lab:
         seen = Counter((event.id, event.lsn, event.op) for event in self.changes(since_id))
         return seen.total() - len(seen)
 
+    def prefill_beside(self, count: int, *arguments: str) -> None:
+        """The same while the test goes on; whoever asks for the records waits for the last of them."""
+        writer = threading.Thread(target=self.prefill, args=(count, *arguments))
+        writer.start()
+        self.writers.append(writer)
+
     def produce(self, *values: "dict[str, Any] | bytes | None") -> None:
         """Records of one key: they stay in order, in one partition."""
         raw = [json.dumps(v).encode() if isinstance(v, dict) else v for v in values]
@@ -168,11 +180,13 @@ class Lab:
     # --- the end ------------------------------------------------------------------------------------------------------
 
     def records(self) -> list[oracle.Record]:
-        return list(self.services.kafka.records(self.events_topic))
+        for writer in self.writers:
+            writer.join()
+        return list(self.services.kafka.records(self.events_topic, since=self.since))
 
     def noting(self, ends: dict[int, int]) -> Iterator[oracle.Record]:
         """The records as a stream; notes what lies behind the last one of each partition."""
-        for record in self.services.kafka.records(self.events_topic):
+        for record in self.services.kafka.records(self.events_topic, since=self.since):
             ends[record.partition] = record.offset + 1
             yield record
 

@@ -173,8 +173,8 @@ class Kafka:
         arguments = [self.brokers, topic, *(f"{partition}:{offset}" for partition, offset in below.items())]
         subprocess.run([sys.executable, "-c", DELETE_RECORDS, *arguments], check=True, timeout=60)
 
-    def delete(self, topic: str) -> None:
-        for future in self.admin.delete_topics([topic]).values():
+    def delete(self, *topics: str) -> None:
+        for future in self.admin.delete_topics(list(topics)).values():
             try:
                 future.result(30)
             except Exception as error:  # noqa: BLE001 - a topic that is not there is as good as deleted
@@ -201,15 +201,18 @@ class Kafka:
         finally:
             consumer.close()
 
-    def messages(self, topic: str, isolation: str = "read_committed") -> Iterator[Message]:
-        """Everything that is in the topic now."""
-        ends = {p: end for p, end in self.ends(topic).items() if end > 0}
+    def messages(
+        self, topic: str, isolation: str = "read_committed", since: dict[int, int] | None = None
+    ) -> Iterator[Message]:
+        """Everything that is in the topic now, from these offsets on."""
+        floor = since or {}
+        ends = {p: end for p, end in self.ends(topic).items() if end > floor.get(p, 0)}
         consumer = self.reader(isolation)
-        consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in ends])
+        consumer.assign([TopicPartition(topic, p, floor.get(p, OFFSET_BEGINNING)) for p in ends])
         begin = time.monotonic()
         try:
             while ends and time.monotonic() - begin < END_OF_LOG_SECONDS:
-                for message in consumer.consume(10_000, 0.2):
+                for message in consumer.consume(10_000, 0.05):
                     if message.error() is None:
                         begin = time.monotonic()
                         yield message
@@ -222,8 +225,10 @@ class Kafka:
         finally:
             consumer.close()
 
-    def records(self, topic: str, isolation: str = "read_committed") -> Iterator[oracle.Record]:
-        for m in self.messages(topic, isolation):
+    def records(
+        self, topic: str, isolation: str = "read_committed", since: dict[int, int] | None = None
+    ) -> Iterator[oracle.Record]:
+        for m in self.messages(topic, isolation, since):
             yield oracle.Record(topic, m.partition(), m.offset(), m.timestamp()[1], m.value())
 
     def dead_letters(self, topic: str) -> Iterator[tuple[str, str, int, int, str]]:
@@ -380,6 +385,9 @@ class BigQuery:
     def rows(self, table: str | None = None) -> Iterator[dict[str, Any]]:
         """Every row, read by ranges of offsets: one answer stays small."""
         name = self.name(table or self.table)
+        if self.count(table or self.table) <= BIGQUERY_PAGE:
+            yield from self.query(f"SELECT * FROM {name}")
+            return
         ranges = self.query(
             f"SELECT kafka_partition AS p, MIN(kafka_offset) AS low, MAX(kafka_offset) AS high FROM {name} GROUP BY 1"
         )

@@ -58,7 +58,7 @@ def test_a_miss_a_kill_and_a_hit_count_once(lab: Lab) -> None:
     engine = lab.engine(ENRICH_ON_MISS="unknown", CHECKPOINT_INTERVAL_MS=1000)
     engine.init()
     engine.start()
-    changes = [lab.flat(i, content_id=contents[i % 20], event_type="play", duration_ms=30000) for i in range(20_000)]
+    changes = [lab.flat(i, content_id=contents[i % 20], event_type="play", duration_ms=30000) for i in range(8_000)]
     lab.services.kafka.produce(
         lab.events_topic, [(str(change["id"]), json.dumps(change).encode()) for change in changes]
     )

@@ -10,7 +10,7 @@ from engine import Engine, Group
 from lab import Lab
 from services import until
 
-BACKLOG = 20_000
+BACKLOG = 10_000
 MORE = 10_000
 # Each filling has rows of its own.
 IDS = itertools.count(100_000_000, 100_000_000)
@@ -31,9 +31,9 @@ def started(lab: Lab, count: int, **changes: str) -> list[Engine]:
 
 
 def load(lab: Lab, engine: Engine) -> None:
-    """More records, of which the engine brings its share; some of its requests wait for answers then."""
+    """More records, of which the engine brings its share; some of its requests wait for answers then, and more records come."""
     begin = engine.metrics().acked("redis")
-    lab.prefill(MORE, "--mix", "90:8:2", "--first-id", str(next(IDS)))
+    lab.prefill_beside(MORE, "--mix", "90:8:2", "--first-id", str(next(IDS)), "--rate", str(MORE // 4))
     until(f"{engine.name} under load", 60, lambda: engine.metrics().acked("redis") > begin + MORE // 40, 0.01)
     until(f"{engine.name} waits", 20, lambda: engine.metrics().in_flight() > 0, 0.002)
 

@@ -77,7 +77,7 @@ def test_retention_overtaking_a_silent_sink_is_loud_and_exact(lab: Lab, choice: 
     lab.prefill(1_000)
     lab.settle(engine, sinks)
     place.silence(True)
-    lab.prefill(6 * BUFFERED, seed=3)
+    lab.prefill(3 * BUFFERED, seed=3)
     records = lab.settle(engine, {"elasticsearch"})
     assert reads_alone(engine, "redis")
     to = {partition: end - 100 for partition, end in lab.ends(records).items()}

@@ -9,14 +9,14 @@ from lab import Lab
 from metrics import Metrics
 from services import until
 
-BACKLOG = 500_000
+BACKLOG = 250_000
 KILLS = 5
 RATE = 20_000
 # A machine that does something else meanwhile may miss the rate. Such a kill is made, and another one follows; how fast
 # each life was is printed, and fails nothing.
 LIVES_MOST = 10
 # Records that one life brings before it is killed: little enough that every kill comes under load.
-LIFE = 30_000
+LIFE = 15_000
 
 
 def passed(found: Metrics, sink: str = "redis") -> float:
@@ -52,44 +52,38 @@ def one_life(engine: Engine, redis: proxy.Proxy, late: bool) -> tuple[float, flo
 
 @pytest.mark.parametrize("backend", ["uring", "epoll"])
 def test_five_kills_under_load_lose_and_double_nothing(lab: Lab, backend: str) -> None:
-    """No emulator of BigQuery takes 20,000 rows/s, and it would hold up the others: it joins after the last kill."""
+    """No emulator of BigQuery takes 20,000 rows/s, and it would hold up the others: it takes no part."""
     lab.prefill(BACKLOG, "--mix", "90:8:2", "--transaction", "5000")
     redis = proxy.Proxy(int(lab.services.environment["REDIS_PORT"]), proxy.REDIS)
-    bigquery = proxy.Proxy(int(lab.services.environment["BIGQUERY_PORT"]), proxy.BIGQUERY)
-    lab.closers += [redis.close, bigquery.close]
-    engine = lab.engine(
-        IO_BACKEND=backend, INSTANCE_ID="e2e", REDIS_PORT=redis.port, BIGQUERY_PORT=bigquery.port
-    )
+    lab.closers.append(redis.close)
+    engine = lab.engine(IO_BACKEND=backend, INSTANCE_ID="e2e", SINKS="redis,elasticsearch", REDIS_PORT=redis.port)
     engine.init()
-    bigquery.refuse(True)
     lives: list[tuple[float, float]] = []
     while sum(rate >= RATE for rate, _ in lives) < KILLS and len(lives) < LIVES_MOST:
         lives.append(one_life(engine, redis, late=len(lives) % 2 == 0))
-    bigquery.refuse(False)
     engine.start()
-    report = lab.assert_equal(engine, seconds=300)
+    lab.assert_equal(engine, {"redis", "elasticsearch"}, seconds=300)
+    engine.metrics().nothing_is_in_flight()
     engine.stop()
     rates, in_flight = [round(rate) for rate, _ in lives], [round(n) for _, n in lives]
     print(
         f"\n{backend}: {len(lives)} kills, requests without answer at each {in_flight}, records/s before each {rates},"
-        f" late requests {redis.delivered_late}, records refused or absorbed as repeats {engine.duplicates},"
-        f" rows doubled in BigQuery's table {report.duplicates}"
+        f" late requests {redis.delivered_late}, records refused or absorbed as repeats {engine.duplicates}"
     )
     assert all(n > 0 for n in in_flight)
     assert engine.duplicates.get("redis", 0) > 0, "no request was ever a repeat for Redis: the kills proved too little"
     assert engine.duplicates.get("elasticsearch", 0) > 0, "no document was ever a repeat for Elasticsearch"
-    assert report.duplicates == 0
     assert len(lives) >= KILLS
 
 
 def test_kills_while_bigquery_is_asked_lose_nothing(lab: Lab) -> None:
     """Rows whose answer the dead engine did not get are looked up by the next one before it sends them again."""
-    lab.prefill(60_000, "--mix", "90:8:2")
+    lab.prefill(25_000, "--mix", "90:8:2")
     engine = lab.engine(INSTANCE_ID="e2e")
     engine.init()
     for _ in range(4):
         engine.start()
-        until("rows in flight", 60, lambda: busy(engine, 5000, "bigquery"), 0.01)
+        until("rows in flight", 60, lambda: busy(engine, 2000, "bigquery"), 0.01)
         engine.kill()
     engine.start()
     report = lab.assert_equal(engine)
@@ -100,7 +94,7 @@ def test_kills_while_bigquery_is_asked_lose_nothing(lab: Lab) -> None:
 
 @pytest.mark.parametrize("backend", ["uring", "epoll"])
 def test_answers_that_get_lost_are_asked_for_again(lab: Lab, backend: str) -> None:
-    lab.prefill(30_000, "--mix", "90:8:2")
+    lab.prefill(12_000, "--mix", "90:8:2")
     places = {
         "REDIS_PORT": proxy.REDIS, "ELASTICSEARCH_PORT": proxy.ELASTICSEARCH, "BIGQUERY_PORT": proxy.BIGQUERY,
     }
@@ -121,7 +115,7 @@ def test_answers_that_get_lost_are_asked_for_again(lab: Lab, backend: str) -> No
 
 def test_a_killed_engine_starts_again_from_what_each_sink_has(lab: Lab) -> None:
     """Killed at rest, nothing has to be sent again."""
-    lab.prefill(20_000)
+    lab.prefill(8_000)
     engine = lab.engine()
     engine.init()
     engine.start()

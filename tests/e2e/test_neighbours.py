@@ -6,7 +6,7 @@ import pytest
 from lab import Lab, new_seed
 from services import stack, until
 
-RATE = 1500
+RATE = 800
 
 
 @pytest.mark.parametrize("service", ["redis", "elasticsearch", "bigquery", "kafka", "connect", "postgres"])
@@ -23,8 +23,9 @@ def test_a_neighbour_is_killed_and_comes_back_under_load(source_lab: Lab, servic
     stack("kill", service)
     time.sleep(3)
     stack("up", service)
-    stack("create")
-    time.sleep(5)
+    if service in ("postgres", "kafka", "connect"):
+        stack("create")
+    time.sleep(2)
     if service == "postgres":
         # The generator's connections are gone with the server.
         generator.wait(30)
@@ -40,30 +41,32 @@ def test_a_neighbour_is_killed_and_comes_back_under_load(source_lab: Lab, servic
 
 
 def test_connect_killed_under_load_repeats_nothing(source_lab: Lab) -> None:
+    """What repeats is seen in the log; BigQuery's emulator would only take its time."""
     lab = source_lab
-    engine = lab.engine()
+    sinks = {"redis", "elasticsearch"}
+    engine = lab.engine(SINKS=",".join(sinks))
     engine.init()
     engine.start()
     before = lab.last_id()
-    generator = lab.generate_beside("--rate", "3000", "--duration", "120", "--seed", new_seed())
+    generator = lab.generate_beside("--rate", "1000", "--duration", "120", "--seed", new_seed())
     for _ in range(3):
         acked = engine.metrics().acked("redis")
-        until("load", 60, lambda a=acked: engine.metrics().acked("redis") > a + 9000)
+        until("load", 60, lambda a=acked: engine.metrics().acked("redis") > a + 3000)
         stack("kill", "connect")
         stack("up", "connect")
     generator.terminate()
     generator.wait(20)
     lab.wait_for_all_rows(before)
     events = list(lab.changes(before))
-    written = sum(1 for _ in lab.services.kafka.records(lab.events_topic, "read_uncommitted"))
-    print(f"\n{len(events)} changes of {written} records, those of earlier tests and aborted transactions included")
+    written = sum(1 for _ in lab.services.kafka.records(lab.events_topic, "read_uncommitted", lab.since))
+    print(f"\n{len(events)} changes of {written} records, those of aborted transactions included")
     assert lab.changes_written_twice(before) == 0
-    lab.assert_equal(engine)
+    lab.assert_equal(engine, sinks)
 
 
 @pytest.mark.parametrize("absent", ["redis", "elasticsearch", "bigquery"])
 def test_a_sink_that_is_absent_at_start_joins_when_it_appears(lab: Lab, absent: str) -> None:
-    lab.prefill(20_000)
+    lab.prefill(8_000)
     engine = lab.engine()
     engine.init()
     stack("down", absent)
@@ -71,8 +74,10 @@ def test_a_sink_that_is_absent_at_start_joins_when_it_appears(lab: Lab, absent: 
     others = {"redis", "elasticsearch", "bigquery"} - {absent}
     lab.settle(engine, others)
     assert absent in engine.get("readyz")[1]
-    lab.prefill(10_000, "--mix", "90:10:0", seed=2)
+    lab.prefill(4_000, "--mix", "90:10:0", seed=2)
     lab.settle(engine, others)
+    engine.kill()
+    engine.start()  # where the absent one stands is known by the commit alone
     stack("up", absent)
     lab.assert_equal(engine)
 

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import threading
 from typing import Any
 
 import pytest
@@ -42,6 +41,7 @@ MIXED = (2_000, "--mix", "70:20:10", "--transaction", "700")
 @pytest.fixture
 def filled(lab: Lab) -> tuple[Lab, Engine]:
     """A pipeline that has delivered changes of every kind, some poison among them; the oracle agrees with it."""
+    lab.generate("--count", "0")  # contents of what comes later: they are read when the engine starts
     engine = lab.engine()
     engine.init()
     engine.start()
@@ -65,11 +65,9 @@ def test_it_agrees_with_a_healthy_pipeline_while_it_runs_and_after_its_stop(fill
     for first_id in (5_000_001, 6_000_001):
         # Rows keep coming while it looks.
         before = engine.metrics().acked("redis")
-        beside = threading.Thread(target=lab.prefill, args=(6_000, "--first-id", str(first_id), "--rate", "1500"))
-        beside.start()
+        lab.prefill_beside(6_000, "--first-id", str(first_id), "--rate", "1500")
         until("changes on their way", 30, lambda before=before: engine.metrics().acked("redis") > before, 0.05)
         code, report = verify(lab, engine)
-        beside.join()
         assert (code, counts(report)) == (AGREES, NOTHING), report
         in_flight += sum(sink["in_flight"] for sink in report.values())
     print(f"in flight while it ran: {in_flight}")
@@ -194,11 +192,13 @@ def leave_elasticsearch_out(lab: Lab, engine: Engine) -> None:
     assert report["redis"]["agrees"] and report["bigquery"]["agrees"]
 
 
-def test_it_compares_the_table_of_postgresql_with_the_log(source_lab: Lab) -> None:
-    lab = source_lab
+def test_it_compares_the_table_of_postgresql_with_the_log(whole_source_lab: Lab) -> None:
+    """All that the tests before have written in PostgreSQL, killed neighbours and all, is in each sink."""
+    lab = whole_source_lab
     engine = lab.engine()
     engine.init()
     engine.start()
+    lab.settle(engine, seconds=240)
     lab.generate(*"--rate 2000 --count 2000 --mix 80:15:5 --seed 9".split())
     everything = "postgres," + SINKS
     until("the connector", 60, lambda: verify(lab, engine, sinks="postgres")[0] == AGREES, 1)
