@@ -83,13 +83,18 @@ static void add_sample(struct ab_text_out *out, const struct ab_engine *engine, 
 	if (asked->sink >= 0 && sample->sink[asked->sink].outcome == AB_TAP_NOT_READ)
 		return;
 	char *row = sample->record_kept > 0 ? ab_mask_record(sample->bytes, sample->record_kept, asked->raw, 0) : NULL;
-	const char *comma = "";
+	const char *comma = "", *row_is_null = "";
 
+	if (sample->record_kept == 0)
+		row_is_null = ",\"row_is_null\":\"larger than a sample keeps\"";
+	else if (row == NULL)
+		row_is_null = ",\"row_is_null\":\"it has a number beyond what can be shown\"";
 	ab_text_add(out, "{\"partition\":%d,\"offset\":%" PRId64 ",\"kafka_ts_ms\":%" PRId64 ",\"op\":\"%s\",\"id\":%" PRId64,
 		    sample->partition, sample->offset, sample->kafka_ts_ms, op_names[sample->op], sample->id);
 	ab_text_add(out, ",\"reader\":\"%s\"", sample->reader);
 	add_content(out, sample);
-	ab_text_add(out, ",\"record_bytes\":%u,\"row\":%s,\"sinks\":{", sample->record_len, row != NULL ? row : "null");
+	ab_text_add(out, ",\"record_bytes\":%u,\"row\":%s%s,\"sinks\":{", sample->record_len, row != NULL ? row : "null",
+		    row_is_null);
 	free(row);
 	for (int s = 0; s < engine->sink_count; s++) {
 		if (sample->sink[s].outcome == AB_TAP_NOT_READ || (asked->sink >= 0 && asked->sink != s))

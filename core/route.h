@@ -3,6 +3,9 @@
  * Never of the content cache: after a crash a content may have become known, the event would go to another lane, and
  * the positions of two lanes would both (or neither) cover it.
  *
+ * What is stored with the positions names the field and the number of lanes, not this function: whoever changes it gives
+ * the fields new names there, so that unfinished positions of the old one are refused.
+ *
  * Threads: worker. A text by words of eight bytes, little-endian, the last one filled up with zeros: byte by byte, as FNV
  * does it, a user's id costs more than all other work on it. A last multiply mixes the high bits into the remainder.
  */

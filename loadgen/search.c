@@ -56,6 +56,13 @@ struct ab_search_state ab_search_state(const struct ab_search_trial *trial, uint
 	return s;
 }
 
+enum ab_search_verdict ab_search_verdict(int as_planned, int thresholds_hold)
+{
+	if (!as_planned)
+		return AB_SEARCH_NOT_AS_PLANNED;
+	return thresholds_hold ? AB_SEARCH_HOLDS : AB_SEARCH_CROSSED;
+}
+
 static const char *const verdicts[] = {
 	[AB_SEARCH_HOLDS] = "holds", [AB_SEARCH_CROSSED] = "does not hold: ", [AB_SEARCH_NOT_AS_PLANNED] = "not as planned: "};
 
@@ -64,7 +71,7 @@ static void judge(struct search *s, struct ab_stress *stress, struct ab_search_t
 	struct ab_result *r = &stress->result;
 	snprintf(r->verify.why, sizeof r->verify.why, "rates are searched for without it");
 	ab_result_judge(r);
-	trial->verdict = !r->passed ? AB_SEARCH_CROSSED : r->valid ? AB_SEARCH_HOLDS : AB_SEARCH_NOT_AS_PLANNED;
+	trial->verdict = ab_search_verdict(r->valid, r->passed);
 	if (trial->verdict == AB_SEARCH_NOT_AS_PLANNED)
 		snprintf(trial->why, sizeof trial->why, "%s", r->stage[0].invalid);
 	for (uint32_t i = 0; i < r->thresholds && trial->why[0] == '\0'; i++) {

@@ -40,5 +40,8 @@ struct ab_search_state {
 	uint32_t next;	/* to be tried; 0: the search is over */
 };
 
+/* Pure. What a load that was not as planned did to the thresholds says nothing: a stall of the machine does both. */
+enum ab_search_verdict ab_search_verdict(int as_planned, int thresholds_hold);
+
 /* Pure. */
 struct ab_search_state ab_search_state(const struct ab_search_trial *trial, uint32_t count);

@@ -16,6 +16,7 @@ struct ab_http_server {
 	struct MHD_Daemon *daemon;
 	struct ab_http_page page[PAGES_MAX];
 	int page_count;
+	char host[256];
 };
 
 struct ab_http_asked {
@@ -54,6 +55,25 @@ static bool is_this_host(struct MHD_Connection *connection)
 	return other.sin_addr.s_addr == own.sin_addr.s_addr || ntohl(other.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
 }
 
+/* A browser on this host may be led here by a foreign page whose name was bound to a loopback address: then Host is that
+ * name. Addresses and localhost cannot be bound, and METRICS_HOST is the user's own. */
+static bool is_named_safely(const struct ab_http_server *server, struct MHD_Connection *connection)
+{
+	const char *asked = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+	char host[sizeof server->host];
+	struct in_addr address;
+
+	if (asked == NULL) /* no browser leaves it out */
+		return true;
+	size_t len = strcspn(asked, ":");
+	if (len >= sizeof host)
+		return false;
+	memcpy(host, asked, len);
+	host[len] = '\0';
+	return strcasecmp(host, "localhost") == 0 || strcasecmp(host, server->host) == 0 ||
+	       inet_pton(AF_INET, host, &address) == 1;
+}
+
 const char *ab_http_argument(const struct ab_http_asked *asked, const char *name)
 {
 	return asked == NULL ? NULL : MHD_lookup_connection_value(asked->connection, MHD_GET_ARGUMENT_KIND, name);
@@ -75,7 +95,7 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *connection, cons
 	for (int i = 0; i < server->page_count; i++) {
 		if (strcmp(url, server->page[i].path) != 0)
 			continue;
-		if (server->page[i].this_host_only && !is_this_host(connection))
+		if (server->page[i].this_host_only && (!is_this_host(connection) || !is_named_safely(server, connection)))
 			return respond_text(connection, 403, "this page is answered to the engine's own host only\n");
 		const struct ab_http_asked asked = {connection};
 		size_t len = 0;
@@ -96,6 +116,7 @@ struct ab_http_server *ab_http_server_start(const char *host, int port, const st
 	AB_ASSERT(server != NULL && page_count <= PAGES_MAX);
 	memcpy(server->page, page, (size_t)page_count * sizeof page[0]);
 	server->page_count = page_count;
+	snprintf(server->host, sizeof server->host, "%s", host);
 	snprintf(service, sizeof service, "%d", port);
 	if (getaddrinfo(host, service, &hints, &address) == 0) {
 		server->daemon =

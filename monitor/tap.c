@@ -24,11 +24,12 @@ struct following {
 	uint64_t missed;
 };
 
+/* As JSON: what rows hold must not reach a terminal as it is. */
 static void print_value(const json_t *value)
 {
 	char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15));
 
-	printf("%s\n", text != NULL ? text : "?");
+	printf("%s", text != NULL ? text : "?");
 	free(text);
 }
 
@@ -44,8 +45,11 @@ static void print_head(const json_t *sample)
 	char time[32];
 	struct tm utc;
 
-	strftime(time, sizeof time, "%Y-%m-%d %H:%M:%S", gmtime_r(&seconds, &utc));
-	printf("%s.%03d  partition %" PRId64 "  offset %" PRId64 "  %s  id %" PRId64 "\n", time, (int)(ms % 1000),
+	if (ms < 0)
+		printf("(without time)");
+	else if (strftime(time, sizeof time, "%Y-%m-%d %H:%M:%S", gmtime_r(&seconds, &utc)) > 0)
+		printf("%s.%03d", time, (int)(ms % 1000));
+	printf("  partition %" PRId64 "  offset %" PRId64 "  %s  id %" PRId64 "\n",
 	       number(sample, "partition"), number(sample, "offset"), json_string_value(json_object_get(sample, "op")),
 	       number(sample, "id"));
 }
@@ -56,17 +60,23 @@ static void print_row(const json_t *sample)
 
 	printf("  %-14s ", "row");
 	if (json_is_null(row))
-		printf("too large to be kept: %" PRId64 " bytes\n", number(sample, "record_bytes"));
+		printf("not shown: %s (%" PRId64 " bytes)", json_string_value(json_object_get(sample, "row_is_null")),
+		       number(sample, "record_bytes"));
 	else
 		print_value(row);
+	printf("\n");
 }
 
 static void print_content(const json_t *sample)
 {
-	const char *type = json_string_value(json_object_get(sample, "content_type"));
-	const json_t *length = json_object_get(sample, "length_seconds"), *pct = json_object_get(sample, "engagement_pct");
+	const json_t *type = json_object_get(sample, "content_type"), *length = json_object_get(sample, "length_seconds"),
+		     *pct = json_object_get(sample, "engagement_pct");
 
-	printf("  %-14s %s", "content", type != NULL ? type : "unknown");
+	printf("  %-14s ", "content");
+	if (json_is_null(type))
+		printf("unknown");
+	else
+		print_value(type);
 	if (json_is_integer(length))
 		printf(", %" JSON_INTEGER_FORMAT " s", json_integer_value(length));
 	if (json_is_number(pct))
@@ -82,16 +92,15 @@ static void print_sink(const char *name, const json_t *sink)
 
 	printf("  %-14s %s", name, outcome);
 	if (reason != NULL) {
-		printf(": %s\n", reason);
+		printf(": %s", reason);
 	} else if (written != NULL) {
 		printf(" to lane %" PRId64 ": ", number(sink, "lane"));
 		if (json_is_null(written))
-			printf("%" PRId64 " bytes\n", number(sink, "written_bytes"));
+			printf("%" PRId64 " bytes", number(sink, "written_bytes"));
 		else
 			print_value(written);
-	} else {
-		printf("\n");
 	}
+	printf("\n");
 }
 
 static void print_text(json_t *sample)

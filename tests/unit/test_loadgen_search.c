@@ -65,3 +65,11 @@ Test(loadgen_search, ends_after_so_many_trials_whatever_they_say)
 		cr_assert_neq(after(1000 + i, AB_SEARCH_NOT_AS_PLANNED).next, 0);
 	cr_expect_eq(after(5000, AB_SEARCH_NOT_AS_PLANNED).next, 0);
 }
+
+Test(loadgen_search, a_load_not_as_planned_is_no_verdict_on_the_thresholds)
+{
+	cr_expect_eq(ab_search_verdict(0, 0), AB_SEARCH_NOT_AS_PLANNED);
+	cr_expect_eq(ab_search_verdict(0, 1), AB_SEARCH_NOT_AS_PLANNED);
+	cr_expect_eq(ab_search_verdict(1, 0), AB_SEARCH_CROSSED);
+	cr_expect_eq(ab_search_verdict(1, 1), AB_SEARCH_HOLDS);
+}
