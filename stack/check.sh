@@ -122,7 +122,8 @@ build_preset() {
 	cmake --build --preset "$1" -j 2
 }
 
-# Beside the end-to-end tests, which wait most of the time: it takes what they leave, and must not make them late.
+# In the whole check it runs beside the end-to-end tests, which wait most of the time: it takes what they leave, and must
+# not make them late.
 build_quietly() {
 	cmake --preset "$1" -DAB_WERROR=ON
 	nice -n 19 cmake --build --preset "$1" -j 2
@@ -344,8 +345,8 @@ main() {
 	done
 	begin=$(now_ms)
 	mkdir -p "$LOGS"
-	# What runs beside is not reached by Ctrl-C.
-	trap 'trap - INT TERM; kill 0' INT TERM
+	# What runs beside is not reached by Ctrl-C. TERM is left alone: a trap would wait for the end of the step.
+	trap 'trap - INT; kill 0' INT
 	step packages stack/packages.sh build stack check pages
 	step librdkafka stack/librdkafka.sh
 	if [[ $QUICK == yes ]]; then quick; else whole; fi
