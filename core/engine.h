@@ -52,6 +52,7 @@ struct ab_engine_sink {
 	/* Offsets that retention took before it had them: the last gap of each partition, and all of them. */
 	int64_t lost_from[AB_PARTITIONS_MAX], lost_to[AB_PARTITIONS_MAX];
 	uint64_t lost_offsets;
+	int64_t floor[AB_PARTITIONS_MAX];	/* it does not read below: the end of a gap it was told of since it began; 0: none */
 	int64_t stood;			/* sum of its positions when last looked at */
 	bool moves;			/* it has risen since */
 	int64_t part_again_ns;		/* after a private reader could not be had */
@@ -86,7 +87,6 @@ struct ab_engine {
 	int partition_count;
 	uint16_t partition[AB_PARTITIONS_MAX];
 	int64_t committed[AB_PARTITIONS_MAX];
-	int64_t floor[AB_PARTITIONS_MAX];	/* ON_LOST_DATA=continue: nobody reads below it; 0: no matter */
 	struct ab_fingerprint fingerprint[AB_PARTITIONS_MAX];
 
 	int64_t committed_ns, commit_due_ns, status_ns;

@@ -40,6 +40,7 @@ static char *note_gaps(struct ab_engine *engine, int s, const int64_t *first)
 			continue;
 		sink->lost_from[p] = from;
 		sink->lost_to[p] = first[p];
+		sink->floor[p] = first[p];
 		sink->lost_offsets += (uint64_t)(first[p] - from);
 		ab_text_add(&out, "%spartition %d: offsets %" PRId64 " to %" PRId64, out.len > 0 ? ", " : "", p, from,
 			    first[p] - 1);
@@ -107,10 +108,6 @@ static void overtaken(struct ab_engine *engine, struct ab_worker *worker, int r,
 	for (int s = 0; s < engine->sink_count; s++) {
 		if (worker->sink[s].reader == r)
 			gaps[s] = note_gaps(engine, s, first);
-	}
-	for (int i = 0; i < engine->partition_count && engine->config->on_lost_data == AB_LOST_CONTINUE; i++) {
-		uint16_t p = engine->partition[i];
-		engine->floor[p] = first[p] > engine->floor[p] ? first[p] : engine->floor[p];
 	}
 	pthread_mutex_unlock(&engine->mutex);
 	ab_engine_resume(engine);

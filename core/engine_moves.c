@@ -63,7 +63,7 @@ static void part(struct ab_engine *engine, int s, struct ab_source *source, int6
 
 	memset(start, 0xff, AB_PARTITIONS_MAX * sizeof start[0]);
 	for (int w = 0; w < engine->worker_count; w++)
-		ab_worker_part(&engine->worker[w], s, source, engine->floor, start);
+		ab_worker_part(&engine->worker[w], s, source, sink->floor, start);
 	pthread_mutex_lock(&engine->mutex);
 	sink->reader = source != NULL ? 1 + s : -1;
 	sink->apart = source != NULL;

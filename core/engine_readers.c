@@ -42,6 +42,8 @@ void ab_engine_begin_sink(struct ab_engine *engine, int s)
 	struct ab_engine_sink *sink = &engine->sink[s];
 
 	sink->fresh = false;
+	/* Its positions may be below a gap it was told of: what else is gone there it has to be told, too. */
+	memset(sink->floor, 0, sizeof sink->floor);
 	ab_delivery_sink_reset(&sink->delivery);
 	for (int l = 0; l < sink->lanes; l++) {
 		for (int w = 0; w < engine->worker_count; w++)
@@ -68,8 +70,8 @@ static void describe(const struct ab_engine *engine, struct ab_reader_sink *out)
 		for (int i = 0; i < engine->partition_count && out[s].ready; i++) {
 			uint16_t p = engine->partition[i];
 			out[s].next[p] = ab_worker_given(&engine->worker[p % engine->worker_count], s, p);
-			if (out[s].next[p] < engine->floor[p])
-				out[s].next[p] = engine->floor[p];
+			if (out[s].next[p] < engine->sink[s].floor[p])
+				out[s].next[p] = engine->sink[s].floor[p];
 		}
 	}
 }
@@ -209,7 +211,6 @@ void ab_engine_on_assign(void *arg, const uint16_t *partition, int count)
 	engine->partition_count = count;
 	memcpy(engine->partition, partition, (size_t)count * sizeof partition[0]);
 	engine->assigned = true;
-	memset(engine->floor, 0, sizeof engine->floor);
 	pthread_mutex_unlock(&engine->mutex);
 	engine->assignment++;
 	ab_engine_meet_sinks(engine);

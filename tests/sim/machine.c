@@ -70,6 +70,13 @@ void ab_log(const char *format, ...)
 	/* What only its words tell: a sink that left the others, and one that joined them again. */
 	sim.tally.detached += strstr(format, ": detached: ") != NULL;
 	sim.tally.joins += strstr(format, "with the others again") != NULL;
+	if (strstr(format, "LOST DATA") != NULL) {
+		char line[4096];
+		va_start(args, format);
+		vsnprintf(line, sizeof line, format, args);
+		va_end(args);
+		sim_check_said(sim.frame->of, line);
+	}
 	if (!sim.trace)
 		return;
 	va_start(args, format);

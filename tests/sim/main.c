@@ -46,11 +46,12 @@ static int tell(uint64_t count, double took)
 	printf("%" PRIu64 " schedules clean in %.1f s: %" PRIu64 " steps, %" PRIu64 " kills, %" PRIu64 " rebalances, %" PRIu64
 	       " commits (%" PRIu64 " fenced), %" PRIu64 " answers lost, %" PRIu64 " requests late, %" PRIu64 " twice, %" PRIu64
 	       " refused, %" PRIu64 " repeats absorbed, %" PRIu64 " snapshots restored, %" PRIu64 " readers of their own, %" PRIu64
-	       " left the others, %" PRIu64 " joined them again, %" PRIu64 " letters\n",
+	       " left the others, %" PRIu64 " joined them again, %" PRIu64 " letters, %" PRIu64 " gaps told\n",
 	       count, took, t->steps, t->crashes, t->rebalances, t->commits, t->fenced, t->lost, t->late, t->twice, t->refused,
-	       t->duplicates, t->rollbacks, t->own_readers, t->detached, t->joins, t->letters);
+	       t->duplicates, t->rollbacks, t->own_readers, t->detached, t->joins, t->letters, t->gaps);
 	if (count >= 1000 && (t->crashes < count || t->fenced == 0 || t->lost < count || t->late < count / 10 || t->twice == 0 ||
-			      t->duplicates < count / 10 || t->rollbacks == 0 || t->own_readers == 0 || t->letters < count)) {
+			      t->duplicates < count / 10 || t->rollbacks == 0 || t->own_readers == 0 || t->letters < count ||
+			      t->gaps == 0)) {
 		fprintf(stderr, "too little has gone wrong for this to prove anything\n");
 		return 1;
 	}

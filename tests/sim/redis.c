@@ -71,7 +71,7 @@ static void check_letters(const struct range *range)
 	for (int i = 0; i < log->produced; i++) {
 		const struct sim_record *record = &log->record[i];
 		if (record->offset >= range->first && record->offset < range->next &&
-		    record->fate[SIM_REDIS] == SIM_DEAD && !sim.letter[SIM_REDIS][range->p][i])
+		    record->fate[SIM_REDIS] == SIM_DEAD && !sim_durable(SIM_REDIS, range->p, i))
 			sim_fail("redis' position of %d, lane %d passes %lld, whose letter Kafka does not have", range->p,
 				 range->lane, (long long)record->offset);
 	}

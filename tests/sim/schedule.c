@@ -243,11 +243,27 @@ static void change_redis(void)
 		sim_wire_cut(SIM_REDIS);	/* else a proxy before it hides the failover */
 }
 
+/* Retention: the log begins later, whoever has not read so far. */
+static void take_beginning(void)
+{
+	struct sim_partition *log = &sim.log[sim_draw((uint32_t)sim.partitions)];
+	int64_t first = log->produced > 0 ? log->record[sim_draw((uint32_t)log->produced)].offset : 0;
+
+	if (first <= log->first)
+		return;
+	log->first = first;
+	sim_trace("retention: partition %td begins at %lld", log - sim.log, (long long)first);
+}
+
 static void go_wrong(void)
 {
 	struct sim_engine *of = &sim.engine[sim_draw((uint32_t)sim.engines)];
 	uint32_t what = sim_draw(100);
 
+	if (sim.retention && sim_chance(30)) {
+		take_beginning();
+		return;
+	}
 	if (of->engine == NULL) {
 		if (what < 50)
 			start(of);
@@ -338,6 +354,7 @@ static void configure(void)
 	config->checkpoint_interval_ms = 100 + sim_draw(900);
 	config->enrich_on_miss = sim_chance(500) ? AB_ENRICH_WAIT : config->enrich_on_miss;
 	config->enrich_wait_ms = 500;
+	config->on_lost_data = sim.retention ? AB_LOST_CONTINUE : AB_LOST_STOP;
 	config->redis_sink_parallelism = sim.lanes[SIM_REDIS] = 1 + (int)sim_draw(SIM_LANES);
 	config->bigquery_sink_parallelism = sim.lanes[SIM_BIGQUERY] = 1 + (int)sim_draw(SIM_LANES);
 	config->elasticsearch_sink_parallelism = sim.lanes[SIM_ELASTICSEARCH] = 1 + (int)sim_draw(SIM_LANES);
@@ -371,6 +388,7 @@ static void begin(uint64_t seed)
 	sim.engines = sim_chance(500) ? 1 : 2 + (int)sim_draw(SIM_ENGINES - 1);
 	sim.only_in_time = sim_chance(300);
 	sim.goes_back = sim_chance(300);
+	sim.retention = sim_chance(150);
 	configure();
 	memset(sim.search.version, 0xff, sizeof sim.search.version);
 	bool sparse = sim_chance(400);

@@ -113,6 +113,7 @@ struct sim {
 	int partitions, engines, lanes[SIM_SINKS];
 	bool only_in_time;		/* no request comes late: every duplicate would be our fault */
 	bool goes_back;			/* Redis may be restored from a snapshot */
+	bool retention;			/* the log loses its beginning, whoever has not read it; sinks go on behind the gap */
 	bool wiped;			/* Redis was emptied at the end */
 	int dead;			/* the sink that is dead at the end; -1: none */
 	struct ab_config config;
@@ -122,12 +123,13 @@ struct sim {
 	struct sim_warehouse warehouse;
 	struct sim_server server[SIM_SINKS];
 	uint8_t letter[SIM_SINKS][SIM_PARTITIONS][SIM_RECORDS];	/* Kafka has it */
+	uint8_t told[SIM_SINKS][SIM_PARTITIONS][SIM_RECORDS];	/* as lost; a bit for each engine that said so */
 	struct sim_engine engine[SIM_ENGINES];
 	struct sim_frame *frame;
 	/* how much happened: a schedule in which nothing goes wrong proves nothing */
 	struct sim_tally {
 		uint64_t steps, crashes, rebalances, fenced, lost, late, twice, refused, rollbacks, rewinds, own_readers,
-			joins, detached, letters, commits, duplicates;
+			joins, detached, letters, commits, duplicates, gaps;
 	} tally;
 };
 
@@ -205,3 +207,5 @@ bool sim_check_delivered(enum sim_sink sink);	/* all of the log */
 void sim_check_end(void);
 void sim_check_wiped(void);
 bool sim_durable(enum sim_sink sink, int p, int i);
+/* What an engine says: records that it told as lost need not be there. */
+void sim_check_said(const struct sim_engine *engine, const char *line);
