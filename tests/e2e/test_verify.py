@@ -198,7 +198,7 @@ def test_it_compares_the_table_of_postgresql_with_the_log(whole_source_lab: Lab)
     engine = lab.engine()
     engine.init()
     engine.start()
-    lab.settle(engine, seconds=240)
+    lab.settle(engine, seconds=600)
     lab.generate(*"--rate 2000 --count 2000 --mix 80:15:5 --seed 9".split())
     everything = "postgres," + SINKS
     until("the connector", 60, lambda: verify(lab, engine, sinks="postgres")[0] == AGREES, 1)
