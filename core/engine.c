@@ -12,9 +12,9 @@
 #include "monitor/http_server.h"
 
 #define TICK_MS                50
-/* The stop as a whole ends within the 10 s that Docker grants between SIGTERM and SIGKILL: Kafka's answer to the last commit
- * is waited for 2 s (io/source_kafka.c), and sinks that owe one half a second (core/courier.c). */
-#define DRAIN_MAX_NS           (7 * AB_NS_PER_S)
+/* Of AB_STOP_MAX_S: Kafka's answer to the last commit is waited for 2 s (io/source_kafka.c). A second is left for the rest,
+ * which is cut off then (core/main.c): the group is told that we leave before anything else is closed. */
+#define DRAIN_MAX_NS           (6 * AB_NS_PER_S)
 /* Beside other engines: they wait for our partitions, and bring what we have not delivered. */
 #define HANDOVER_MAX_NS        AB_NS_PER_S
 #define COMMIT_INTERVAL_MAX_MS 1000

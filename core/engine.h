@@ -113,6 +113,9 @@ struct ab_engine {
 	int64_t started_wall_ms;
 };
 
+/* From the first signal to the end of the program, whatever still waits: Docker grants 10 s between SIGTERM and SIGKILL. */
+#define AB_STOP_MAX_S 9
+
 /* Signals received so far; set by main's handler. */
 extern volatile sig_atomic_t ab_engine_signals;
 

@@ -1,11 +1,13 @@
 """An orderly stop and a hurried one."""
 
+import os
 import signal
 import time
+from pathlib import Path
 
 import proxy
 from lab import Lab
-from services import until
+from services import stack_environment, until
 
 
 def test_sigterm_drains_says_what_each_sink_received_and_loses_nothing(lab: Lab) -> None:
@@ -63,6 +65,24 @@ def test_it_stops_in_time_while_a_sink_does_not_answer(lab: Lab) -> None:
     elasticsearch.silence(False)
     engine.start()
     lab.assert_equal(engine)
+
+
+def test_it_stops_in_time_while_kafka_stands_still(lab: Lab) -> None:
+    """A consumer that closes waits for a minute for the answer to its last commit."""
+    lab.prefill(20_000)
+    engine = lab.engine(SINKS="redis")
+    engine.init()
+    engine.start()
+    # There is something to commit.
+    until("load", 30, lambda: 1000 < engine.metrics().acked("redis") < 20_000, 0.02)
+    broker = int((Path(stack_environment()["AB_STACK_DIR"]) / "run/kafka.pid").read_text().split()[0])
+    os.kill(broker, signal.SIGSTOP)
+    try:
+        assert engine.stop() < 10
+    finally:
+        os.kill(broker, signal.SIGCONT)
+    engine.start()
+    lab.assert_equal(engine, {"redis"})
 
 
 def test_it_stops_at_once_and_says_so_while_a_question_beside_the_batches_is_not_answered(lab: Lab) -> None:
