@@ -22,7 +22,7 @@ from proxy import Fault, Proxy
 from services import Services, stack, until
 
 MARKERS = {"redis": proxy.REDIS, "elasticsearch": proxy.ELASTICSEARCH, "bigquery": proxy.BIGQUERY}
-SETTLE_SECONDS = 300.0
+SETTLE_SECONDS = 600.0
 # Of one piece: each life repeats what the last one had not been answered, and a slow sink must come to an end.
 KILLS_MOST = 30
 NETWORK_SECONDS = 0.02
@@ -154,9 +154,9 @@ def kill_engine(piece: Piece, events: int) -> None:
     engine = piece.lab.engine(**piece.places, INSTANCE_ID="faults")
     engine.init()
     piece.slow(NETWORK_SECONDS)
-    if "elasticsearch" in piece.sinks:
-        # Else Redis would have everything in the first life.
-        piece.proxies["redis"].slow(FAR_SECONDS)
+    for sink in piece.sinks - {"elasticsearch"} if len(piece.sinks) > 1 else ():
+        # Else these would have everything in the first life.
+        piece.proxies[sink].slow(FAR_SECONDS)
     for _ in range(KILLS_MOST):
         engine.start(wait=False)
         until("the first records, or nothing left", 60, lambda: begun(engine), 0.01)
@@ -187,7 +187,7 @@ def kill_waiting(piece: Piece, engine: Engine) -> int:
     a dead process's connections open for a while: what was without answer at the kill would get one."""
     proxies = piece.proxies.values()
     # A sink may have all there is while another is still behind.
-    until("a request", 60, lambda: any(one.outstanding() for one in proxies), 0.0005)
+    until("a request, or the end", 60, lambda: any(one.outstanding() for one in proxies) or is_read(engine), 0.0005)
     before = sum(one.unanswered for one in proxies)
     for one in proxies:
         one.silence(True)
