@@ -4,6 +4,7 @@ import json
 import subprocess
 from typing import Any
 
+import oracle
 import pytest
 from engine import Engine, binary
 from lab import Lab
@@ -80,6 +81,11 @@ def test_it_agrees_with_a_healthy_pipeline_while_it_runs_and_after_its_stop(fill
     assert all(sink["in_flight"] == 0 for sink in report.values())
 
 
+def is_named(ranges: list[dict[str, int]], event: oracle.Event) -> bool:
+    """In one range, which a lost dead letter may share when it is its neighbour."""
+    return any(r["partition"] == event.partition and r["first"] <= event.offset <= r["last"] for r in ranges)
+
+
 def damage_elasticsearch(lab: Lab, engine: Engine) -> None:
     search = lab.services.elasticsearch
     (gone_index, gone_id), (odd_index, odd_id), *_ = sorted(lab.expected().documents)
@@ -93,7 +99,7 @@ def damage_elasticsearch(lab: Lab, engine: Engine) -> None:
     code, report = verify(lab, engine, sinks="elasticsearch")
     assert (code, counts(report)) == (DIFFERS, {"elasticsearch": (1 + 2, 0, 2)}), report
     lost, differing = report["elasticsearch"]["lost"], report["elasticsearch"]["differing"]
-    assert {"partition": gone.partition, "first": gone.offset, "last": gone.offset, "count": 1} in lost["ranges"]
+    assert is_named(lost["ranges"], gone)
     assert any(f"{gone_index}/{gone_id}" in one for one in lost["examples"])
     assert any(f"{odd_index}/{odd_id} " in one and "device is toaster, not " in one for one in differing["examples"])
     assert any(f"{odd_index}/99999999" in one and "no record" in one for one in differing["examples"])
@@ -112,7 +118,7 @@ def damage_bigquery(lab: Lab, engine: Engine) -> None:
 
     lab.bigquery.query(f"DELETE FROM {table} WHERE {where}")
     code, report = verify(lab, engine, sinks="bigquery")
-    assert code == DIFFERS and place in report["bigquery"]["lost"]["ranges"]
+    assert counts(report) == {"bigquery": (2, 0, 0)} and is_named(report["bigquery"]["lost"]["ranges"], event), report
     other = next(e for e in lab.expected().rows.values() if e.offset != event.offset and e.op == "c")
     lab.bigquery.query(
         f"UPDATE {table} SET duration_ms = 77 WHERE kafka_partition = {other.partition} AND kafka_offset = {other.offset}"
