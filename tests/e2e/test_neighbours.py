@@ -48,7 +48,8 @@ def test_connect_killed_under_load_repeats_nothing(source_lab: Lab) -> None:
     engine.init()
     engine.start()
     before = lab.last_id()
-    generator = lab.generate_beside("--rate", "600", "--duration", "120", "--seed", new_seed())
+    # Longer than three restarts of Connect may take; it is ended when they are over.
+    generator = lab.generate_beside("--rate", "600", "--duration", "600", "--seed", new_seed())
     for _ in range(3):
         acked = engine.metrics().acked("redis")
         until("load", 60, lambda a=acked: engine.metrics().acked("redis") > a + 2000)

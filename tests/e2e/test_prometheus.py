@@ -20,6 +20,8 @@ DASHBOARD = ROOT / "monitor/grafana/anabranch.json"
 NAME = re.compile(r"\b(?:anabranch|process)_\w+")
 # Nothing is at risk in a healthy test, so retention has no time to tell of; the engine exports +Inf or leaves it out.
 MAY_BE_EMPTY = ("anabranch_sink_retention_seconds",)
+# It listens before it has opened its storage.
+NOT_READY = 503
 
 
 class Prometheus:
@@ -43,6 +45,8 @@ class Prometheus:
             with urllib.request.urlopen(url, timeout=10) as answer:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
+            if error.code == NOT_READY:
+                return None
             raise AssertionError(f"{arguments}: {error.read().decode()}") from error
         except OSError:
             return None
