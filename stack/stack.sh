@@ -129,17 +129,21 @@ run_get() {
 	return $failed
 }
 
-# What would keep them from starting: better found before any of them runs.
+# What would keep services that do not run from starting.
+check_all() {
+	check_hosts
+	check_ports "$@"
+	check_room "$@"
+}
+
+# Better found before any of them runs.
 run_check() {
 	local service missing=()
 	mkdir -p "$AB_STACK_DIR"
 	for service in "$@"; do
 		is_up "$service" || missing+=("$service")
 	done
-	((${#missing[@]} > 0)) || return 0
-	check_hosts
-	check_ports "${missing[@]}"
-	check_room "${missing[@]}"
+	((${#missing[@]} == 0)) || check_all "${missing[@]}"
 }
 
 run_up() {
@@ -157,7 +161,7 @@ run_up() {
 		fi
 	done
 	if ((${#missing[@]} > 0)); then
-		run_check "${missing[@]}"
+		check_all "${missing[@]}"
 		for service in "${missing[@]}"; do
 			progress "$service" "getting what it needs"
 			"${service}_get" || { progress_done "$service" "FAILED"; return 1; }
