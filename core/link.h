@@ -55,12 +55,18 @@ static inline struct ab_record *ab_link_record(struct ab_chunk *chunk)
 	return (struct ab_record *)(chunk->bytes + chunk->used_bytes);
 }
 
+/* Worker. Takes up the record written there. The next one will be about as long; its lines are asked for now, because the
+ * sink thread read them last and has them (PERFORMANCE.md row P-7). */
 static inline void ab_link_append(struct ab_chunk *chunk, struct ab_record *record)
 {
+	size_t size = ab_record_size(record->len);
+
 	AB_ASSERT((uint8_t *)record == chunk->bytes + chunk->used_bytes);
-	chunk->used_bytes += (uint32_t)ab_record_size(record->len);
+	chunk->used_bytes += (uint32_t)size;
 	chunk->record_count++;
 	AB_ASSERT(chunk->used_bytes <= AB_CHUNK_BYTES);
+	for (size_t at = chunk->used_bytes; at < ab_min_u64(chunk->used_bytes + size, AB_CHUNK_BYTES); at += AB_CACHE_LINE_BYTES)
+		__builtin_prefetch(chunk->bytes + at, 1);
 }
 
 /* Worker. Hands the open chunk over; it speaks for all offsets below next[p] of the partitions listed. */

@@ -111,7 +111,7 @@ struct ab_worker_counts {
 };
 
 struct ab_worker {
-	int index;
+	AB_GUARD int index;			/* no line is shared with the worker before: its text is written for every event */
 	int cpu;				/* -1: not pinned */
 	const struct ab_config *config;
 	const struct ab_cache *cache;
