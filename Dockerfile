@@ -10,7 +10,7 @@ COPY . .
 RUN cmake --preset release && cmake --build --preset release --target anabranch anabranch-loadgen anabranch-monitor
 
 FROM debian:12-slim AS engine
-RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates curl libcurl4 libhiredis0.14 \
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates curl libcurl4 libhiredis0.14 libisal2 \
 	libjansson4 libmicrohttpd12 libncursesw6 libpq5 libsimdjson14 libssl3 liburing2 libzstd1 zlib1g && rm -rf /var/lib/apt/lists/* && \
 	useradd --system --no-create-home --shell /usr/sbin/nologin anabranch
 COPY --from=build /src/build/release/anabranch /src/build/release/anabranch-loadgen /src/build/release/anabranch-monitor /usr/local/bin/

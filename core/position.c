@@ -148,17 +148,3 @@ enum ab_layout_result ab_layout_fit(struct ab_sink_position *stored, int lanes, 
 	snprintf(stored->key, sizeof stored->key, "%s", key);
 	return AB_LAYOUT_CHANGED;
 }
-
-uint32_t ab_crc32c(const void *bytes, size_t len)
-{
-	const uint8_t *at = bytes;
-	uint32_t crc = 0xffffffff;
-
-	/* One bit at a time: it runs once per drained block at most, on one record. */
-	for (size_t i = 0; i < len; i++) {
-		crc ^= at[i];
-		for (int bit = 0; bit < 8; bit++)
-			crc = (crc >> 1) ^ (0x82f63b78u & (0u - (crc & 1)));
-	}
-	return ~crc;
-}

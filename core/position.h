@@ -64,6 +64,3 @@ enum ab_layout_result {
 	AB_LAYOUT_REFUSED,	/* lanes are not equal: the old layout is needed once to drain */
 };
 enum ab_layout_result ab_layout_fit(struct ab_sink_position *stored, int lanes, const char *key);
-
-/* CRC-32C (RFC 3720, B.4), for fingerprints. */
-uint32_t ab_crc32c(const void *bytes, size_t len);

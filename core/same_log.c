@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "core/clock.h"
+#include "core/crc32c.h"
 #include "core/log.h"
 #include "core/park.h"
 #include "io/source.h"

@@ -22,6 +22,9 @@
 #ifndef AB_SIMDJSON_VERSION
 #define AB_SIMDJSON_VERSION "unknown"
 #endif
+#ifndef AB_ISAL_VERSION
+#define AB_ISAL_VERSION "unknown"
+#endif
 
 #define TEXT_OF(x) #x
 #define TEXT(x) TEXT_OF(x)
@@ -131,6 +134,7 @@ static size_t list(struct library *to)
 	to[count++] = library("hiredis", TEXT(HIREDIS_MAJOR) "." TEXT(HIREDIS_MINOR) "." TEXT(HIREDIS_PATCH), "");
 	to[count++] = library("libcurl", LIBCURL_VERSION, curl_version_info(CURLVERSION_NOW)->version);
 	to[count++] = library("simdjson", AB_SIMDJSON_VERSION, "");
+	to[count++] = library("isa-l", AB_ISAL_VERSION, "");
 	to[count++] = libpq();
 	to[count++] = library("OpenSSL", OPENSSL_VERSION_STR, OpenSSL_version(OPENSSL_VERSION_STRING));
 	to[count++] = library("libmicrohttpd", "", MHD_get_version());

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/crc32c.h"
 #include "core/enrich.h"
 #include "core/event_text.h"
 #include "core/log.h"

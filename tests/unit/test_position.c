@@ -89,11 +89,3 @@ Test(position, lets_a_drained_sink_change_its_layout_and_no_other)
 	cr_assert_eq(drained.next[4], 7);
 	cr_assert_str_eq(drained.key, "user_id");
 }
-
-Test(position, fingerprints_by_the_crc_of_rfc_3720)
-{
-	uint8_t zeros[32] = {0};
-
-	cr_assert_eq(ab_crc32c(zeros, sizeof zeros), 0x8a9136aau);
-	cr_assert_eq(ab_crc32c("123456789", 9), 0xe3069283u);
-}
