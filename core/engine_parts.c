@@ -38,11 +38,9 @@ static bool create_sinks(struct ab_engine *engine)
 
 static void create_workers(struct ab_engine *engine)
 {
-	int count = (int)engine->config->kafka_source_parallelism;
+	int count = ab_worker_count(engine->config, engine->cores);
 
-	count = count < engine->partition_total ? count : engine->partition_total;
-	count = count < engine->cores ? count : engine->cores;
-	engine->worker_count = count < AB_WORKERS_MAX ? count : AB_WORKERS_MAX;
+	engine->worker_count = count < engine->partition_total ? count : engine->partition_total;
 	engine->worker = ab_take_lines((size_t)engine->worker_count * sizeof engine->worker[0]);
 	for (int w = 0; w < engine->worker_count; w++) {
 		struct ab_worker *worker = &engine->worker[w];

@@ -16,12 +16,9 @@ static size_t line(FILE *to, const char *part, size_t bytes, const char *of)
 
 int ab_memory_bound_workers(const struct ab_config *config)
 {
-	int count = (int)ab_min_u64((uint64_t)config->kafka_source_parallelism, AB_WORKERS_MAX);
 	cpu_set_t set;
 
-	if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) < count)
-		count = CPU_COUNT(&set);
-	return count;
+	return ab_worker_count(config, sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1);
 }
 
 size_t ab_memory_bound_print(const struct ab_config *config, FILE *to)
@@ -31,7 +28,7 @@ size_t ab_memory_bound_print(const struct ab_config *config, FILE *to)
 	int workers = ab_memory_bound_workers(config);
 
 	fprintf(to, "memory taken at start, at most (bytes):\n");
-	snprintf(of, sizeof of, "%d workers (least of KAFKA_SOURCE_PARALLELISM and cores), records up to %lld bytes", workers,
+	snprintf(of, sizeof of, "%d workers (KAFKA_SOURCE_PARALLELISM, as cores allow), records up to %lld bytes", workers,
 		 (long long)config->record_max_bytes);
 	sum += line(to, "workers", (size_t)workers * ab_worker_bytes(config), of);
 	for (int s = 0; s < ab_sinks_count(config); s++) {

@@ -6,7 +6,7 @@
 /* Consumers of librdkafka at most: the shared reader, contents, and one for each sink that reads by itself. */
 #define AB_MEMORY_SOURCES(sinks) (2 + (sinks))
 
-/* Workers on this host, if the topic has partitions enough: KAFKA_SOURCE_PARALLELISM, or the cores we may run on. */
+/* ab_worker_count() of the cores we may run on. */
 int ab_memory_bound_workers(const struct ab_config *config);
 
 /* Prints a line per part and the sum; says what depends on the host (workers, contents). Returns the sum in bytes. */

@@ -61,6 +61,14 @@ size_t ab_worker_bytes(const struct ab_config *config)
 	       ab_decoder_bytes((size_t)config->record_max_bytes) + ab_tap_bytes((int)config->monitoring_sample_rate);
 }
 
+int ab_worker_count(const struct ab_config *config, int cores)
+{
+	uint64_t asked = ab_min_u64((uint64_t)config->kafka_source_parallelism, AB_WORKERS_MAX);
+	uint64_t named = ab_min_u64((uint64_t)config->ab_cpus.count, (uint64_t)cores);
+
+	return (int)ab_min_u64(asked, named > 0 ? named : (uint64_t)(cores + 1) / 2);
+}
+
 void ab_worker_allow_letters(struct ab_worker *worker)
 {
 	atomic_store_explicit(&worker->letters_allowed, ab_count_get(&worker->letters_sent) + AB_LETTERS_BETWEEN_LOOKS,

@@ -156,6 +156,11 @@ void ab_worker_create(struct ab_worker *worker, int index, const struct ab_confi
 void ab_worker_destroy(struct ab_worker *worker);
 size_t ab_worker_bytes(const struct ab_config *config);
 
+/* How many workers so many cores are good for, if there are partitions enough: KAFKA_SOURCE_PARALLELISM, but one for two
+ * cores, since librdkafka and the sinks keep a second one busy (PERFORMANCE.md row P-9). AB_CPUS gives each of its cores
+ * to a worker first. */
+int ab_worker_count(const struct ab_config *config, int cores);
+
 void ab_worker_start(struct ab_worker *worker);
 void ab_worker_stop(struct ab_worker *worker);
 

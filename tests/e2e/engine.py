@@ -25,6 +25,8 @@ DEFAULTS = {
     "BIGQUERY_FLUSH_INTERVAL_MS": "300",
     "ELASTICSEARCH_FLUSH_INTERVAL_MS": "300",
     "CHECKPOINT_INTERVAL_MS": "500",
+    # Two workers, as a larger host has them, although this one may be good for one.
+    "AB_CPUS": ",".join(str(cpu) for cpu in sorted(os.sched_getaffinity(0))[:2]),
 }
 
 

@@ -318,3 +318,22 @@ Test(worker, says_from_where_on_a_sink_reads_by_the_reader_it_has_here)
 	cr_expect_eq(ab_worker_reads_from(&worker, 0, 0), -1);
 	end();
 }
+
+Test(worker, one_is_enough_for_two_cores_unless_they_are_named)
+{
+	struct ab_config defaults;
+
+	ab_config_defaults(&defaults);
+	defaults.kafka_source_parallelism = 4;
+	cr_expect_eq(ab_worker_count(&defaults, 1), 1);
+	cr_expect_eq(ab_worker_count(&defaults, 2), 1);
+	cr_expect_eq(ab_worker_count(&defaults, 3), 2);
+	cr_expect_eq(ab_worker_count(&defaults, 64), 4);
+	defaults.ab_cpus.count = 2;
+	cr_expect_eq(ab_worker_count(&defaults, 2), 2);
+	cr_expect_eq(ab_worker_count(&defaults, 64), 2);
+	defaults.ab_cpus.count = 3;	/* one of them twice: a sink thread shares it */
+	cr_expect_eq(ab_worker_count(&defaults, 2), 2);
+	defaults.kafka_source_parallelism = 1;
+	cr_expect_eq(ab_worker_count(&defaults, 2), 1);
+}
