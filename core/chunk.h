@@ -34,6 +34,8 @@ struct ab_chunk {
 	uint32_t record_count;
 	uint32_t range_count;
 	int64_t sealed_ns;		/* when the worker handed it over */
+	/* It may be taken once so many of the worker's letters are acknowledged: those of records below its ranges' ends. */
+	uint64_t letters;
 	struct ab_range range[AB_PARTITIONS_MAX];
 	_Alignas(8) uint8_t bytes[AB_CHUNK_BYTES];
 };

@@ -96,8 +96,7 @@ void ab_delivery_sink_create(struct ab_delivery_sink *owner, int index, const st
 	owner->sink = sink;
 	owner->index = index;
 	owner->lane_count = ab_delivery_lanes(config, ops);
-	owner->lane = calloc((size_t)owner->lane_count, sizeof owner->lane[0]);
-	AB_ASSERT(owner->lane != NULL);
+	owner->lane = ab_take_lines((size_t)owner->lane_count * sizeof owner->lane[0]);
 	AB_ASSERT(pthread_mutex_init(&owner->error_mutex, NULL) == 0);
 	for (int l = 0; l < owner->lane_count; l++) {
 		struct ab_delivery_lane *lane = &owner->lane[l];

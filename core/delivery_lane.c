@@ -29,7 +29,7 @@ static void rejected(void *arg, struct ab_batch *batch, uint32_t i, const char *
 	    .value = batch->bytes + item->at,
 	    .value_len = item->len,
 	};
-	const struct ab_dead_letter_owner owner = {&lane->lane.dead_acked, wake_delivery, delivery};
+	const struct ab_dead_letter_owner owner = {&lane->lane.acks, lane->lane.dead_sent, wake_delivery, delivery};
 
 	if (ab_dead_letters_put(delivery->letters, &letter, &owner) == AB_DEAD_LETTER_FULL) {
 		item->outcome = AB_OUTCOME_RETRY; /* the sink will refuse it again, when there is room for the letter */
@@ -289,9 +289,10 @@ static void take_chunks(struct ab_delivery_lane *lane, int64_t now_ns)
 
 	for (int n = 0; n < delivery->worker_count; n++) {
 		int w = (lane->next_worker + n) % delivery->worker_count;
-		struct ab_link *link = &delivery->worker[w].sink[lane->owner->index].link[lane->index];
+		struct ab_worker *worker = &delivery->worker[w];
+		struct ab_link *link = &worker->sink[lane->owner->index].link[lane->index];
 		struct ab_chunk *chunk;
-		while ((chunk = ab_link_peek(link)) != NULL) {
+		while ((chunk = ab_link_peek(link)) != NULL && ab_acks_upto(&worker->acks) >= chunk->letters) {
 			enum ab_lane_take taken = ab_lane_take(&lane->lane, chunk, now_ns);
 			if (taken == AB_LANE_FULL) {
 				lane->next_worker = w;
@@ -299,7 +300,7 @@ static void take_chunks(struct ab_delivery_lane *lane, int64_t now_ns)
 			}
 			AB_ASSERT(taken == AB_LANE_TAKEN); /* GAP: positions would pass records nobody delivered */
 			ab_link_release(link);
-			ab_worker_wake(&delivery->worker[w]);
+			ab_worker_wake(worker);
 		}
 	}
 	lane->next_worker = (lane->next_worker + 1) % delivery->worker_count;

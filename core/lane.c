@@ -175,8 +175,7 @@ enum ab_lane_next ab_lane_next(const struct ab_lane *lane, int64_t now_ns, int64
 		*due_ns = earlier(*due_ns, lane->due_ns);
 		return AB_LANE_WAIT;
 	case AB_LANE_DEAD_LETTERS:
-		/* Acquire [N2]: the dead letters counted are durable in Kafka. */
-		if (atomic_load_explicit(&lane->dead_acked, memory_order_acquire) == lane->dead_sent)
+		if (ab_acks_upto(&lane->acks) == lane->dead_sent)
 			return AB_LANE_SETTLE;
 		return AB_LANE_WAIT;
 	}
@@ -248,7 +247,7 @@ enum ab_lane_state ab_lane_settle(struct ab_lane *lane, int64_t now_ns)
 	}
 	if (again)
 		wait_backoff(lane, now_ns);
-	else if (atomic_load_explicit(&lane->dead_acked, memory_order_acquire) != lane->dead_sent) /* [N2] */
+	else if (ab_acks_upto(&lane->acks) != lane->dead_sent)
 		lane->state = AB_LANE_DEAD_LETTERS;
 	else
 		finish(lane);

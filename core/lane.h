@@ -17,7 +17,7 @@
  *   3. A record below accepted[p] is dropped: it was given before, and is applied or under way.
  *   4. position[p] moves only when every item below it is acked, or rejected and its dead letter acked.
  *
- * Threads: the sink's thread; position and dead_acked are read or written by others as their comments say.
+ * Threads: the sink's thread; position and acks are read or written by others as their comments say.
  * Memory:  two batches, taken at creation.
  */
 #pragma once
@@ -25,6 +25,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "core/acks.h"
 #include "core/batch.h"
 
 enum ab_lane_state {
@@ -58,7 +59,7 @@ struct ab_lane {
 	bool draining;					/* send what there is, linger or not */
 	uint64_t repeated;				/* records dropped because they were given before, ever growing */
 	uint64_t dead_sent;				/* dead letters handed over for the sending batch, ever growing */
-	_Atomic uint64_t dead_acked;			/* of those, acked by Kafka; written by the dead-letter thread [N2] */
+	struct ab_acks acks;				/* of those */
 };
 
 void ab_lane_create(struct ab_lane *lane, const struct ab_lane_limits *limits);

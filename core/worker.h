@@ -6,8 +6,8 @@
  * its reader or to none: when one of them has no room, the reader stands still and is tried again after a wake, while
  * the other readers of this worker go on. The shared reader comes first; private ones get what it leaves, and a ninth.
  *
- * A rejected record goes to the dead-letter topic; no chunk that covers its offset is sealed before Kafka has
- * acknowledged the letter.
+ * A rejected record goes to the dead-letter topic; no lane takes a chunk that covers its offset before Kafka has
+ * acknowledged the letter. Meanwhile the worker goes on, as far as the links' chunks last.
  *
  * Threads: the functions below are control's, while the worker stands still (core/pause.h), but for create and run.
  * Memory:  taken at creation.
@@ -16,6 +16,7 @@
 
 #include <pthread.h>
 
+#include "core/acks.h"
 #include "core/cache.h"
 #include "core/decode.h"
 #include "core/event_text.h"
@@ -128,13 +129,13 @@ struct ab_worker {
 	struct ab_worker_reader *reader;	/* AB_READERS_MAX */
 
 	uint32_t turn;				/* counts the shared reader's steps, for the private ones' share */
-	uint64_t dead_sent;			/* this worker's dead letters, ever */
+	uint64_t dead_sent;			/* this worker's dead letters, ever: the next one's number */
 	/* The same for control, and how many there may be before it looks at the breakers again: so a stream of poison cannot
 	 * run ahead of it, however late it is. Worker writes the one, control the other [W6: relaxed, a bound and no order]. */
 	ab_count letters_sent;
 	_Atomic uint64_t letters_allowed;
-	uint64_t dead_given_up;			/* of those, never put, because control wants it to stand still */
-	_Atomic uint64_t dead_acked;		/* [N2] */
+	uint64_t dead_given_up;			/* never put, because control wants it to stand still: nothing is sealed till leave */
+	struct ab_acks acks;
 
 	/* One record per partition to know the log by again: empty -> filled by the worker -> taken by control [W2]. */
 	_Atomic int sampled[AB_PARTITIONS_MAX];

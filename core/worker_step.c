@@ -25,15 +25,15 @@
  * window each. */
 #define LETTERS_WAITING_MAX (AB_DEAD_LETTER_QUEUE_MAX - AB_WORKERS_MAX * AB_SINKS_MAX * AB_DECODE_BATCH)
 
-/* No chunk may cover the offset of a dead letter that Kafka does not have yet. */
-static bool may_seal(struct ab_worker *worker)
+/* No chunk may cover the offset of a record whose letter was never sent. */
+static bool may_seal(const struct ab_worker *worker)
 {
-	/* Acquire [N2]: pairs with the release in the dead-letter thread. */
-	return atomic_load_explicit(&worker->dead_acked, memory_order_acquire) == worker->dead_sent;
+	return worker->dead_given_up == 0;
 }
 
 static void seal(struct ab_worker *worker, struct ab_worker_sink *sink, struct ab_link *link, int64_t now_ns)
 {
+	link->open->letters = worker->dead_sent; /* no lane takes it before Kafka has them: core/delivery_lane.c */
 	ab_link_seal(link, worker->partition, worker->partition_count, worker->reader[sink->reader].next, now_ns);
 	ab_count_add(&worker->counts.chunks, 1);
 	ab_loop_wake(sink->loop);
@@ -97,9 +97,7 @@ void ab_worker_step_leave(struct ab_worker *worker)
 				ab_link_discard(&sink->link[l]);
 		}
 	}
-	/* What they held back is dropped and will be read again. */
-	worker->dead_sent -= worker->dead_given_up;
-	worker->dead_given_up = 0;
+	worker->dead_given_up = 0; /* what they held back is dropped and will be read again */
 }
 
 bool ab_worker_step_close(struct ab_worker *worker, int s, int64_t now_ns)
@@ -248,6 +246,16 @@ static bool make_room(struct ab_worker *worker, int r, const struct ab_event *ev
 	return all;
 }
 
+/* Lanes may wait for it, and the worker for room. */
+static void acknowledged(void *arg)
+{
+	struct ab_worker *worker = arg;
+
+	for (int s = 0; s < worker->sink_count; s++)
+		ab_loop_wake(worker->sink[s].loop);
+	ab_worker_wake(worker);
+}
+
 static void send_letter(struct ab_worker *worker, const char *sink, const struct ab_source_record *record,
 			const char *code, const char *reason)
 {
@@ -263,9 +271,8 @@ static void send_letter(struct ab_worker *worker, const char *sink, const struct
 	    .value = record->value,
 	    .value_len = record->value_len,
 	};
-	const struct ab_dead_letter_owner owner = {&worker->dead_acked, ab_worker_wake, worker};
+	const struct ab_dead_letter_owner owner = {&worker->acks, worker->dead_sent, acknowledged, worker};
 
-	worker->dead_sent++;
 	ab_count_add(&worker->letters_sent, 1); /* [W6] */
 	/* LETTERS_WAITING_MAX was looked at before, so FULL means that the sinks' letters took the room, or that Kafka takes
 	 * none at all. Control must not wait for that: a letter given up keeps everything from being sealed until leave. */
@@ -276,6 +283,7 @@ static void send_letter(struct ab_worker *worker, const char *sink, const struct
 		}
 		ab_park_sleep(&worker->park, AB_NS_PER_MS);
 	}
+	worker->dead_sent++;
 }
 
 /* Each record is consumed once, when a reader of the sink takes it up for the first time… */

@@ -18,6 +18,9 @@ struct letter;
 
 struct ab_dead_letters {
 	rd_kafka_t *rk;
+	/* Held so that librdkafka knows the topic before the first letter: of one it meets in a letter it asks the broker only at
+	 * its next look, which is up to a second later. */
+	rd_kafka_topic_t *known;
 	char topic[256];
 	void (*on_log)(const char *text);
 	pthread_t thread;
@@ -149,8 +152,7 @@ static void delivered(rd_kafka_t *rk, const rd_kafka_message_t *message, void *o
 
 	(void)rk;
 	if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
-		/* Release [N2]: whoever sees the count may move positions over the letter. */
-		atomic_fetch_add_explicit(letter->owner.acked, 1, memory_order_release);
+		ab_acks_note(letter->owner.acks, letter->owner.number);
 		atomic_fetch_sub(&letters->waiting, 1);
 		letter->owner.wake(letter->owner.wake_arg);
 		letter_free(letter);
@@ -207,7 +209,7 @@ struct ab_dead_letters *ab_dead_letters_create(const struct ab_config *config, v
 	ab_kafka_conf_set(&conf, "enable.idempotence", "true");
 	ab_kafka_conf_set(&conf, "acks", "all");
 	ab_kafka_conf_set(&conf, "message.timeout.ms", "0");
-	ab_kafka_conf_set(&conf, "linger.ms", "2");
+	ab_kafka_conf_set(&conf, "linger.ms", "0");
 	ab_kafka_conf_set(&conf, "message.max.bytes", PRODUCER_MESSAGE_MAX_BYTES);
 	ab_kafka_conf_set_int(&conf, "queue.buffering.max.messages", AB_DEAD_LETTER_QUEUE_MAX);
 	ab_kafka_conf_set_int(&conf, "queue.buffering.max.kbytes", AB_DEAD_LETTER_QUEUE_KIB);
@@ -224,6 +226,8 @@ struct ab_dead_letters *ab_dead_letters_create(const struct ab_config *config, v
 		free(letters);
 		return NULL;
 	}
+	letters->known = rd_kafka_topic_new(letters->rk, letters->topic, NULL);
+	AB_ASSERT(letters->known != NULL);
 	AB_ASSERT(pthread_create(&letters->thread, NULL, run, letters) == 0);
 	return letters;
 }
@@ -234,6 +238,7 @@ void ab_dead_letters_destroy(struct ab_dead_letters *letters)
 	pthread_join(letters->thread, NULL);
 	rd_kafka_purge(letters->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
 	rd_kafka_flush(letters->rk, 1000);
+	rd_kafka_topic_destroy(letters->known);
 	rd_kafka_destroy(letters->rk);
 	for (struct letter *letter = letters->refused, *next; letter != NULL; letter = next) {
 		next = letter->next;

@@ -4,7 +4,7 @@
  *     value    the record as it came (decode), or as it was written for the sink (sink)
  *     headers  sink, topic, partition, offset, code, reason, timestamp
  *
- *     put ──▶ librdkafka ──acked──▶ counted, the owner is woken
+ *     put ──▶ librdkafka ──acked──▶ noted, the owner is woken
  *                 ▲    └──too large──▶ cut ──┐
  *                 ├──────────────────────────┘
  *                 └──after a second── refused ◀── any other error that will not pass by itself
@@ -14,7 +14,7 @@
  * still is at its topic, partition and offset. While Kafka refuses letters (no right to write, the topic is gone) they
  * are kept and tried again, no more are taken, and the log, /readyz and a gauge say so.
  *
- * Threads: put and the questions from any; acks are counted by a thread of its own, the one writer of every `acked` [N2].
+ * Threads: put and the questions from any; acks are noted by a thread of its own, the one writer of every ab_acks [N2].
  * Memory:  librdkafka's producer queue, AB_DEAD_LETTER_QUEUE_MAX letters and AB_DEAD_LETTER_QUEUE_KIB; a full queue is
  *          back-pressure. Errors are off the data path: letters are allocated when they are written.
  */
@@ -23,18 +23,21 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "core/acks.h"
 #include "core/base.h"
 #include "core/config.h"
 
 #define AB_DEAD_LETTER_QUEUE_MAX 10000
+_Static_assert(AB_DEAD_LETTER_QUEUE_MAX < AB_ACKS_MAX, "all of them may be one owner's");
 /* Two of the largest records (RECORD_MAX_BYTES). */
 #define AB_DEAD_LETTER_QUEUE_KIB (128 * 1024)
 /* What is kept of a value that the topic does not take: enough to see what it was. */
 #define AB_DEAD_LETTER_CUT_BYTES 4096
 
-/* Told when the ack count moved, in the dead-letter thread. */
+/* Told of the acknowledgement, in the dead-letter thread. */
 struct ab_dead_letter_owner {
-	_Atomic uint64_t *acked;
+	struct ab_acks *acks;
+	uint64_t number;		/* the letter's, one after another for each that was TAKEN */
 	void (*wake)(void *arg);
 	void *wake_arg;
 };
@@ -53,7 +56,7 @@ struct ab_dead_letter {
 };
 
 enum ab_dead_letter_result {
-	AB_DEAD_LETTER_TAKEN,		/* acked will count it */
+	AB_DEAD_LETTER_TAKEN,		/* its owner's acks will note it */
 	AB_DEAD_LETTER_FULL,		/* the queue is full, or Kafka refuses letters: try again later */
 };
 

@@ -8,7 +8,7 @@ import re
 import sys
 from pathlib import Path
 
-BASE = {"base", "crc32c", "limits", "clock", "stats", "ring", "text", "log", "park", "pause", "nearest", "format", "token",
+BASE = {"base", "acks", "crc32c", "limits", "clock", "stats", "ring", "text", "log", "park", "pause", "nearest", "format", "token",
         "version", "json", "fault", "exit", "bottleneck", "simd", "uuid", "digits", "pages", "mask"}
 RECORDS = {"event", "event_text", "chunk", "batch", "route"}
 STAGES = {"breaker", "decode", "decode_content", "cache", "enrich", "lane", "link", "position", "readers", "starve", "tap", "json_simdjson",

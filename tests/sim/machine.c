@@ -209,7 +209,7 @@ void ab_pause_end(struct ab_pause *pause)
 	pause->standing = false;
 }
 
-/* --- dead letters: an idempotent producer, whose letters arrive in order -------------------------------------------- */
+/* --- dead letters: an idempotent producer, whose letters arrive in order in each of two partitions ------------------- */
 
 struct ab_dead_letters {
 	struct sim_engine *of;
@@ -307,38 +307,62 @@ static void keep(const struct letter *one)
 	sim.tally.letters++;
 }
 
+static struct letter *letter_at(int i)
+{
+	return &letter[(letter_first + i) % SIM_LETTERS];
+}
+
+static int half_of(const struct letter *one)
+{
+	return (int)(one->offset % 2);
+}
+
+/* The next one of a partition that is drawn, or of the other. */
+static struct letter take_letter(void)
+{
+	int half = (int)sim_draw(2), i = 0;
+
+	while (i < letter_count && half_of(letter_at(i)) != half)
+		i++;
+	i = i < letter_count ? i : 0;
+	struct letter taken = *letter_at(i);
+	for (; i > 0; i--)
+		*letter_at(i) = *letter_at(i - 1);
+	letter_first = (letter_first + 1) % SIM_LETTERS;
+	letter_count--;
+	return taken;
+}
+
 bool sim_letters_step(void)
 {
 	while (letter_count > 0) {
-		struct letter *one = &letter[letter_first];
-		letter_first = (letter_first + 1) % SIM_LETTERS;
-		letter_count--;
-		if (one->from == NULL) {
-			if (one->partition < 0)
+		struct letter one = take_letter();
+		if (one.from == NULL) {
+			if (one.partition < 0)
 				continue;	/* it was lost with its engine */
-			keep(one);
+			keep(&one);
 			return true;
 		}
-		keep(one);
-		one->from->waiting--;
-		atomic_fetch_add_explicit(one->owner.acked, 1, memory_order_release); /* [N2] */
+		keep(&one);
+		one.from->waiting--;
+		ab_acks_note(one.owner.acks, one.owner.number);
 		return true;
 	}
 	return false;
 }
 
-/* The engine is gone. What Kafka had been sent may still arrive, but never a later one without an earlier. */
+/* The engine is gone. What Kafka had been sent may still arrive, but in neither partition a later one without an earlier. */
 void sim_letters_orphan(struct ab_dead_letters *letters)
 {
-	bool lost = false;
+	bool lost[2] = {false, false};
 
 	for (int i = 0; i < letter_count; i++) {
-		struct letter *one = &letter[(letter_first + i) % SIM_LETTERS];
+		struct letter *one = letter_at(i);
 		if (one->from != letters)
 			continue;
-		lost |= sim_chance(300);
+		lost[half_of(one)] |= sim_chance(300);
 		one->from = NULL;
-		if (lost)
+		if (lost[half_of(one)])
 			one->partition = -1;
 	}
 }

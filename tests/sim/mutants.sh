@@ -93,8 +93,12 @@ mutant "a wish to close is forgotten" core/delivery.c simulate \
 	's/ \|\| \*wish == AB_WISH_REOPEN \? / ? /'
 mutant "position first in the script" sinks/redis.lua test_redis_script \
 	's/\nlocal windows = \{\}\nfor i = 1, tonumber/\nfor _, range in ipairs(ranges) do redis.call("HSET", KEYS[1], range.field, range.next) end\nlocal windows = {}\nfor i = 1, tonumber/'
-mutant "letter not waited for" core/worker_step.c simulate \
-	's/return atomic_load_explicit\(&worker->dead_acked, memory_order_acquire\) == worker->dead_sent;/return worker != NULL;/'
+mutant "letter not waited for" core/delivery_lane.c simulate \
+	's/ \&\& ab_acks_upto\(&worker->acks\) >= chunk->letters//'
+mutant "letters counted, whichever they are" core/acks.c simulate \
+	's/for \(; \*word_of\(acks, upto\) & bit_of\(upto\); upto\+\+\)\n\t\t.*?;\n/upto++;\n/'
+mutant "records of a letter given up are covered" core/worker_step.c simulate \
+	's/return worker->dead_given_up == 0;/return worker != NULL;/'
 mutant "rows not looked up after a cut" sinks/bigquery.c simulate \
 	's/\tif \(lane->phase == AB_BQ_INSERT\) \{\n\t\tab_bq_doubt\(lane\);/\tif (lane->phase == AB_BQ_INSERT) {/'
 mutant "commit of what is only known" core/engine_commit.c simulate \

@@ -94,18 +94,30 @@ Test(worker, hands_over_what_it_has_read_before_it_stands_still)
 	end();
 }
 
-Test(worker, never_covers_records_it_dropped_for_a_dead_letter_that_was_under_way)
+Test(worker, hands_over_records_with_the_letters_that_a_lane_has_to_wait_for)
 {
 	begin();
 	read_record(10);
 	worker.dead_sent = 1; /* record 11 went to the dead letters, and Kafka has not acknowledged it */
 	worker.reader[0].next[0] = 12;
 	ab_worker_step_leave(&worker);
+	struct ab_chunk *chunk = ab_link_peek(&worker.sink[0].link[0]);
+	cr_assert(chunk != NULL);
+	cr_expect(chunk->range[0].next == 12 && chunk->letters == 1);
+	end();
+}
+
+Test(worker, never_covers_records_it_dropped_for_a_dead_letter_that_it_gave_up)
+{
+	begin();
+	read_record(10);
+	worker.dead_given_up = 1; /* record 11 should have gone to the dead letters */
+	worker.reader[0].next[0] = 12;
+	ab_worker_step_leave(&worker);
 	cr_expect(ab_link_peek(&worker.sink[0].link[0]) == NULL);
 
-	/* The orderly stop: control takes the readers away, the ack comes, and the thread ends. */
+	/* The orderly stop: control takes the readers away, and the thread ends. */
 	ab_worker_clear_reader(&worker, 0);
-	atomic_store(&worker.dead_acked, 1);
 	ab_worker_step_seal(&worker, INT64_MAX / 2, true);
 	ab_worker_step_leave(&worker);
 	cr_expect(ab_link_peek(&worker.sink[0].link[0]) == NULL, "a chunk speaks for record 10, which nobody was given");
