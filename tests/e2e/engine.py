@@ -98,7 +98,7 @@ class Engine:
             self.wait_ready()
 
     def wait_ready(self) -> None:
-        until(f"/readyz of the engine; its log: {self.log_tail()}", READY_SECONDS, self.is_ready)
+        until(lambda: f"/readyz of the engine; its log: {self.log_tail()}", READY_SECONDS, self.is_ready)
 
     def is_ready(self) -> bool:
         self.assert_alive()

@@ -414,7 +414,7 @@ def all_poison(piece: Piece, events: int) -> None:
     piece.fill(events, "--poison", "1")
     engine = lab.engine(**piece.places)
     engine.init()
-    engine.start()
+    engine.start(wait=False)  # the breakers may open before anybody has seen it ready
     until("all breakers", 60, lambda: engine.metrics().sum("breaker_open") == len(piece.sinks))
     time.sleep(1)
     found = engine.metrics()

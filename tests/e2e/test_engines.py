@@ -26,7 +26,7 @@ def started(lab: Lab, count: int, **changes: str) -> list[Engine]:
     for number, engine in enumerate(engines):
         engine.start(wait=False)
         group = Group(*engines[: number + 1])
-        until(f"shared by {number + 1}: {group.log_tail()}", 60, group.is_shared, 0.05)
+        until(lambda: f"shared by {number + 1}: {group.log_tail()}", 60, group.is_shared, 0.05)
     return engines
 
 
@@ -34,13 +34,13 @@ def load(lab: Lab, engine: Engine) -> None:
     """More records, of which the engine brings its share; some of its requests wait for answers then, and more records come."""
     begin = engine.metrics().acked("redis")
     lab.prefill_beside(MORE, "--mix", "90:8:2", "--first-id", str(next(IDS)), "--rate", str(MORE // 4))
-    until(f"{engine.name} under load", 60, lambda: engine.metrics().acked("redis") > begin + MORE // 40, 0.01)
-    until(f"{engine.name} waits", 20, lambda: engine.metrics().in_flight() > 0, 0.002)
+    until(lambda: f"{engine.name} under load", 60, lambda: engine.metrics().acked("redis") > begin + MORE // 40, 0.01)
+    until(lambda: f"{engine.name} waits", 20, lambda: engine.metrics().in_flight() > 0, 0.002)
 
 
 def taken_over(by: Engine, seconds: float = 30) -> float:
     begin = time.monotonic()
-    until(f"{by.name} has all: {by.log_tail()}", seconds, lambda: len(by.partitions()) == 4, 0.02)
+    until(lambda: f"{by.name} has all: {by.log_tail()}", seconds, lambda: len(by.partitions()) == 4, 0.02)
     return time.monotonic() - begin
 
 
@@ -52,7 +52,7 @@ def test_engines_share_the_partitions_and_hand_them_over(lab: Lab) -> None:
     second.signal(signal.SIGTERM)
     group = Group(first, third)
     begin = time.monotonic()
-    until(f"two share again: {group.log_tail()}", 30, group.is_shared, 0.02)
+    until(lambda: f"two share again: {group.log_tail()}", 30, group.is_shared, 0.02)
     handed = time.monotonic() - begin
     assert second.wait_end() == 0
     load(lab, first)
@@ -74,13 +74,13 @@ def test_one_that_was_frozen_beyond_its_session_changes_nothing(lab: Lab, static
     zombie.start()
     other.start(wait=False)
     group = Group(*engines)
-    until(f"two share: {group.log_tail()}", 60, group.is_shared, 0.05)
+    until(lambda: f"two share: {group.log_tail()}", 60, group.is_shared, 0.05)
     load(lab, zombie)
     zombie.signal(signal.SIGSTOP)
     taken_over(other)
     load(lab, other)
     zombie.signal(signal.SIGCONT)
-    until(f"they share again: {group.log_tail()}", 60, group.is_shared, 0.05)
+    until(lambda: f"they share again: {group.log_tail()}", 60, group.is_shared, 0.05)
     lab.assert_equal(group, FAST, seconds=240)
     for engine in engines:
         engine.assert_alive()
@@ -111,7 +111,7 @@ def test_static_members_come_back_without_a_rebalance(lab: Lab) -> None:
     first.start()
     second.start(wait=False)
     group = Group(first, second)
-    until(f"two share: {group.log_tail()}", 60, group.is_shared, 0.05)
+    until(lambda: f"two share: {group.log_tail()}", 60, group.is_shared, 0.05)
     owned = second.partitions()
     load(lab, second)
     second.kill()
