@@ -10,8 +10,9 @@ sinks are stubs (bench/stub_sinks.c); the one that suffers is a process of its o
 open and nobody answers. A run in which an event is lost or doubled ends the bench.
 
 Told for each sink: what the others acknowledged during the outage and while it caught up, in percent of what was offered in
-that time (the same share before the outage is the baseline); the longest time for which one of them stood; how fast the one
-that suffered caught up; and the engine's memory.
+that time (the same share before the outage is the baseline); how long it took from when an event was due to be written to
+Kafka (bench/pace.c) until the others had it; the longest time for which one of them stood; how fast the one that suffered
+caught up; and the engine's memory. Redis has one lane, so that a batch says which records it has.
 """
 import argparse
 import json
@@ -21,10 +22,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from bisect import bisect_right
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+from latency import applied, percentiles  # noqa: E402
 from pipeline import CONTENTS, PARTITIONS, ROOT, SETTINGS, Stubs, get, metric_sum, peak_rss, stack_settings, stop, until  # noqa: E402
 
 SINKS = ("redis", "elasticsearch", "bigquery")
@@ -54,13 +57,18 @@ class Run:
         self.admin.create_topics([NewTopic(self.name, PARTITIONS, 1, config=config)])[self.name].result(30)
         time.sleep(1)  # until the broker leads it
         build = Path(options.engine)
-        self.stubs, self.suffers = Stubs(build, options.port), Stubs(build, options.port + 10)
         self.work = tempfile.TemporaryDirectory()
+        self.applied, self.items = Path(self.work.name) / "applied", Path(self.work.name) / "items"
+        os.environ |= {"STUB_APPLIED": str(self.applied), "STUB_ITEMS": str(self.items)}
+        self.stubs = Stubs(build, options.port)
+        os.environ |= {"STUB_APPLIED": "/dev/null", "STUB_ITEMS": "/dev/null"}
+        self.suffers = Stubs(build, options.port + 10)
         self.metrics = f"http://127.0.0.1:{options.port + 29}/metrics"
         theirs = self.suffers.settings(False)
         env = settings | SETTINGS | self.stubs.settings(False) | {
             "METRICS_PORT": str(options.port + 29), "EVENTS_TOPIC": self.name, "GROUP_ID": self.name,
             "DEAD_LETTER_TOPIC": f"{self.name}.dead", "BIGQUERY_TABLE": self.name, "SINKS": ",".join(SINKS),
+            "REDIS_SINK_PARALLELISM": "1",
         } | {k: v for k, v in theirs.items() if k.startswith(victim.upper())}
         env |= dict(pair.split("=", 1) for pair in options.set)
         self.clean = {k: v for k, v in os.environ.items() if k not in env}
@@ -122,10 +130,9 @@ class Run:
         until(lambda: get(self.metrics) is not None, 30, "the engine")
         # Enough for the longest catching up that is waited for; what is not needed is not offered.
         seconds = 2 * WARM_SECONDS + 3 * self.options.outage + 10
-        offer = subprocess.Popen([self.build / "anabranch-loadgen", "run", "--target", "kafka", "--rate", str(self.options.rate),
-                                  "--count", str(int(self.options.rate * seconds)), "--shape", "unwrapped", "--quiet",
-                                  "-s", f"KAFKA_BOOTSTRAP_SERVERS={self.brokers}", "-s", f"EVENTS_TOPIC={self.name}",
-                                  "-s", f"CONTENT_ROWS={CONTENTS}"], env=self.clean, stdout=subprocess.DEVNULL)
+        sent = Path(self.work.name) / "sent"
+        offer = subprocess.Popen([self.build / "bench/pace", self.brokers, self.name, str(self.options.rate), str(seconds),
+                                  "1", sent])
         try:
             self.watch(WARM_SECONDS)
             begin = time.monotonic()
@@ -135,12 +142,14 @@ class Run:
             self.watch(2 * self.options.outage + WARM_SECONDS, lambda s: not s.alone[self.victim] and s.at > back + 3)
             joined = next((s.at for s in self.samples if s.at > back and not s.alone[self.victim]), None)
             result = self.tell(begin, back, joined, engine.pid, rss)
+            end = time.monotonic()
             offer.terminate()
             offer.wait(120)
             total = self.written()
             until(lambda: self.look() and all(p >= total for p in self.samples[-1].passed.values()), 120, "the end")
             self.judge(total)
-            return result
+            phases = {"before": (begin - WARM_SECONDS + 3, begin), "outage": (begin, back), "catch_up": (back, joined or end)}
+            return result | {"latency_us": self.latencies(sent, phases)}
         finally:
             offer.kill()
             engine.send_signal(signal.SIGTERM)
@@ -174,6 +183,29 @@ class Run:
             "rss_before_mb": rss / 1e6, "rss_mb": peak_rss(pid) / 1e6,
         }
 
+    def latencies(self, sent: Path, phases: dict[str, tuple[float, float]]) -> dict[str, dict[str, dict[str, float]]]:
+        """By sink and phase. An event belongs to the phase in which it was due."""
+        due, place = {}, {}
+        for number, line in enumerate(sent.read_text().splitlines(), 1):
+            partition, offset, at, _ = (int(word) for word in line.split())
+            due[number], place[number] = at, (partition, offset)
+        came: dict[str, dict[int, int]] = {sink: {} for sink in self.others}
+        for line in self.items.read_text().splitlines():
+            sink, number, at = line.split()
+            came[sink][int(number)] = int(at)
+        if "redis" in self.others:
+            batches = applied(self.applied)
+            for number, (partition, offset) in place.items():
+                nexts, times = batches[partition]
+                came["redis"][number] = times[bisect_right(nexts, offset)]
+        return {
+            sink: {
+                phase: percentiles([float(times[n] - at) for n, at in due.items() if begin <= at / 1e9 < end] or [0.0])
+                for phase, (begin, end) in phases.items()
+            }
+            for sink, times in came.items()
+        }
+
     def judge(self, total: int) -> None:
         wrong = []
         for stubs, of in ((self.stubs, self.others), (self.suffers, [self.victim])):
@@ -200,6 +232,9 @@ def show(one: dict[str, Any]) -> None:
     print(f"  others before    {shares(one['before'])}")
     print(f"  others meanwhile {shares(one['outage'])}")
     print(f"  in catch-up      {shares(one['catch_up'])}; it caught up at {one['catch_up_by_live']:.1f} times the live rate")
+    for sink, of in one["latency_us"].items():
+        print(f"  latency of {sink:13} " + "; ".join(
+            f"{phase.replace('_', ' ')} p50 {found['p50'] / 1000:.1f}, p99 {found['p99'] / 1000:.1f} ms" for phase, found in of.items()))
     print(f"  one of them stood for {one['stood_s']:.2f} s at most; {one['rss_before_mb']:.0f} MB before, {one['rss_mb']:.0f} MB most",
           flush=True)
 

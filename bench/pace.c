@@ -6,9 +6,11 @@
  *
  *     build/release/bench/pace BROKERS TOPIC RATE SECONDS SEED OUT
  *
- * OUT gets one line per event: partition, offset, nanoseconds (monotonic) when it was due and when the broker had it.
+ * OUT gets one line per event: partition, offset, nanoseconds (monotonic) when it was due and when the broker had it. SIGTERM
+ * ends it early. Event n has the id n + 1.
  */
 #include <librdkafka/rdkafka.h>
+#include <signal.h>
 #include <string.h>
 #include <time.h>
 
@@ -23,6 +25,14 @@ struct event {
 	int64_t due_ns, acked_ns, offset;
 	int32_t partition;
 };
+
+static volatile sig_atomic_t ending;
+
+static void end(int signal)
+{
+	(void)signal;
+	ending = 1;
+}
 
 static int64_t now_ns(void)
 {
@@ -86,12 +96,14 @@ static void send_one(rd_kafka_topic_t *topic, const struct ab_gen_source *source
 		fail("produce", rd_kafka_err2str(rd_kafka_last_error()));
 }
 
-static void run(rd_kafka_t *producer, rd_kafka_topic_t *topic, const struct ab_gen_source *source, struct event *event,
-		uint64_t count, double rate)
+/* Returns how many it sent. */
+static uint64_t run(rd_kafka_t *producer, rd_kafka_topic_t *topic, const struct ab_gen_source *source, struct event *event,
+		    uint64_t count, double rate)
 {
 	int64_t begin_ns = now_ns() + 100000000;
+	uint64_t n;
 
-	for (uint64_t n = 0; n < count; n++) {
+	for (n = 0; n < count && !ending; n++) {
 		event[n].due_ns = begin_ns + (int64_t)((double)n * 1e9 / rate);
 		while (now_ns() < event[n].due_ns) {
 			int64_t left_ns = event[n].due_ns - now_ns();
@@ -105,6 +117,7 @@ static void run(rd_kafka_t *producer, rd_kafka_topic_t *topic, const struct ab_g
 	}
 	if (rd_kafka_flush(producer, 30000) != 0)
 		fail("flush", "not everything reached the broker within 30 s");
+	return n;
 }
 
 int main(int argc, char **argv)
@@ -125,7 +138,8 @@ int main(int argc, char **argv)
 	const struct rd_kafka_metadata *metadata;
 	if (rd_kafka_metadata(producer, 0, topic, &metadata, 10000) == 0)
 		rd_kafka_metadata_destroy(metadata);
-	run(producer, topic, &source, event, count, rate);
+	signal(SIGTERM, end);
+	count = run(producer, topic, &source, event, count, rate);
 	for (uint64_t n = 0; n < count; n++)
 		fprintf(out, "%d %lld %lld %lld\n", (int)event[n].partition, (long long)event[n].offset, (long long)event[n].due_ns,
 			(long long)event[n].acked_ns);

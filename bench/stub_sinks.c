@@ -3,8 +3,9 @@
  *     build/release/bench/stub_sinks PORT        Redis at PORT, Elasticsearch + 1, BigQuery + 2, control + 3
  *     curl 127.0.0.1:PORT+3/                     what came so far, as JSON
  *
- * STUB_APPLIED=FILE: a line for each range a Redis batch applied: partition, next offset, monotonic nanoseconds. They are
- * written out when the control page is asked for.
+ * STUB_APPLIED=FILE: a line for each range a Redis batch applied: partition, next offset, monotonic nanoseconds.
+ * STUB_ITEMS=FILE:   a line for each new document and row: elasticsearch or bigquery, its id, monotonic nanoseconds.
+ * They are written out when the control page is asked for.
  *
  * See bench/stub/stub.h for what is checked.
  */
@@ -101,6 +102,8 @@ void stub_control(struct stub *stub, struct stub_conn *conn, const struct stub_r
 	(void)request;
 	if (stub->applied != NULL)
 		fflush(stub->applied);
+	if (stub->items != NULL)
+		fflush(stub->items);
 	body.len = 0;
 #define FIELD(name) stub_print(&body, "\"" #name "\":%llu,", (unsigned long long)c->name)
 	STUB_PUT(&body, "{");
@@ -218,7 +221,7 @@ static bool serve(struct stub *stub, int epoll, struct stub_conn *conn)
 	ssize_t n = recv(conn->fd, conn->in.at + conn->in.len, conn->in.room - conn->in.len, 0);
 	if (n == 0 || (n < 0 && errno != EAGAIN))
 		return false;
-	if (stub->applied != NULL)
+	if (stub->applied != NULL || stub->items != NULL)
 		stub->now_ns = now_ns();
 	if (n > 0) {
 		conn->in.len += (size_t)n;
@@ -245,6 +248,8 @@ int main(int argc, char **argv)
 	stub_begin(&stub);
 	if (getenv("STUB_APPLIED") != NULL)
 		stub.applied = fopen(getenv("STUB_APPLIED"), "w");
+	if (getenv("STUB_ITEMS") != NULL)
+		stub.items = fopen(getenv("STUB_ITEMS"), "w");
 	for (int i = 0; i < STUB_PROTOCOLS; i++) {
 		listener[i] = (struct stub_conn){.fd = listen_at(port + i), .protocol = i};
 		watch(epoll, &listener[i], EPOLL_CTL_ADD);

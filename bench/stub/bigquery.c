@@ -44,6 +44,8 @@ static void insert_one(struct stub *stub, const struct stub_pick *pick)
 		stub->count.bq_doubled++;
 	else
 		stub->count.bq_rows++;
+	if (!row->there && stub->items != NULL)
+		fprintf(stub->items, "bigquery %lld %lld\n", (long long)id, (long long)stub->now_ns);
 	*row = (struct stub_row){.id = id, .version = version, .there = true};
 }
 

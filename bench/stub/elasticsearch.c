@@ -62,6 +62,8 @@ static void index_one(struct bulk *bulk, const struct stub_pick *action, const s
 		stub->count.es_conflicts++;
 	if (status != 409)
 		*stored = version;
+	if (status == 201 && stub->items != NULL)
+		fprintf(stub->items, "elasticsearch %lld %lld\n", (long long)id, (long long)stub->now_ns);
 	put_item(bulk, id, version, status);
 }
 

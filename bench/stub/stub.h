@@ -64,8 +64,8 @@ struct stub {
 	struct stub_buffer template_body;	/* Elasticsearch's */
 	bool table_made, view_made, dataset_made;
 	int64_t first_ns, last_ns;	/* of the requests with data */
-	int64_t now_ns;			/* monotonic, when the bytes being handled came; only kept with `applied` */
-	FILE *applied;			/* NULL: nobody wants to know */
+	int64_t now_ns;			/* monotonic, when the bytes being handled came; only kept with one of the files */
+	FILE *applied, *items;		/* NULL: nobody wants to know */
 };
 
 void stub_put(struct stub_buffer *to, const void *bytes, size_t len);
