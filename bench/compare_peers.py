@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 """Anabranch beside other programs that do the same work, interleaved, on the same topic and into the same stub sinks.
 
-    bench/compare_peers.py                            Anabranch and the Flink job of bench/peers/flink, 1,000,000 records
-    bench/compare_peers.py --runs 3 --records 1000000
+    bench/compare_peers.py                            Anabranch, Flink and Benthos, 1,000,000 records
+    bench/compare_peers.py --runs 3 --peer flink      Anabranch and Flink
 
 The Flink job is ours (bench/peers/flink/src: Flink 1.20, one chain per core, Jackson's streaming parser, batches, two
 requests in flight per writer, aggregation before Redis); its libraries come from Maven when they are not in the cache.
-It runs in one JVM, the cheapest way to run it. Each gets new stub sinks, which count what was lost and what came twice.
+It runs in one JVM, the cheapest way to run it. Benthos is the open-source engine of Redpanda Connect; the pipeline is ours
+too (bench/peers/benthos: one Bloblang mapping for all sinks, the same batches and requests in flight), and so are reading
+Kafka (franz-go) and adding up for Redis; its modules come from Go's proxy. Each gets new stub sinks, which count what was
+lost and what came twice.
 
-For both, CPU is utime and stime of the whole process. A JVM's start and warming-up are in it: so a run over a tenth of the
-records is made too, and "without start" is what the other nine tenths cost. Anabranch's start is counted in both.
+CPU is utime and stime of the whole process. Start and warming-up are in it: so a run over a tenth of the records is made
+too, and "without start" is what the other nine tenths cost.
 """
 import argparse
 import json
@@ -22,8 +25,9 @@ from pathlib import Path
 from typing import Any
 
 import pipeline
+import psycopg
 
-FLINK = pipeline.ROOT / "bench/peers/flink"
+FLINK, BENTHOS = pipeline.ROOT / "bench/peers/flink", pipeline.ROOT / "bench/peers/benthos"
 CACHE = Path(os.environ.get("AB_CACHE_DIR", Path.home() / ".cache/anabranch"))
 HEAP = "1g"
 # Flink on Java 17 reaches into these packages; its own scripts open them too.
@@ -55,11 +59,37 @@ def flink_command(class_path: str, topic: pipeline.Topic, settings: dict[str, st
             "--redis-host", "127.0.0.1", "--redis-port", str(stubs.port)]
 
 
-def run_flink(options: argparse.Namespace, class_path: str, topic: pipeline.Topic, settings: dict[str, str]) -> dict[str, Any]:
+def build_benthos(settings: dict[str, str]) -> tuple[Path, Path]:
+    """Its program, and the contents it looks up."""
+    to = pipeline.ROOT / "build/peers-benthos"
+    to.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["go", "build", "-o", to / "peer", "."], cwd=BENTHOS, check=True)
+    address = {name: settings[f"POSTGRES_{name.upper()}"] for name in ("host", "port", "user", "password")}
+    with psycopg.connect(dbname=settings["POSTGRES_DB"], **address) as connection:
+        rows = connection.execute("SELECT id::text, content_type, length_seconds FROM content")
+        contents = {id: {"type": kind, "seconds": seconds} for id, kind, seconds in rows}
+    (to / "contents.json").write_text(json.dumps(contents))
+    return to / "peer", to / "contents.json"
+
+
+def benthos_environment(contents: Path, topic: pipeline.Topic, stubs: pipeline.Stubs) -> dict[str, str]:
+    return os.environ | {
+        "PEER_BROKERS": topic.brokers, "PEER_TOPIC": topic.name, "PEER_RECORDS": str(topic.count), "PEER_CONTENTS": str(contents),
+        "PEER_REDIS": f"127.0.0.1:{stubs.port}", "PEER_ELASTICSEARCH": f"http://127.0.0.1:{stubs.port + 1}",
+        "PEER_BIGQUERY": f"http://127.0.0.1:{stubs.port + 2}",
+    }
+
+
+def run_peer(name: str, built: Any, options: argparse.Namespace, topic: pipeline.Topic,
+             settings: dict[str, str]) -> dict[str, Any]:
     stubs = pipeline.Stubs(options.build, options.port)
-    log = Path(f"/tmp/compare_peers.flink.{os.getpid()}.log")
+    log = Path(f"/tmp/compare_peers.{name}.{os.getpid()}.log")
+    if name == "flink":
+        command, environment = flink_command(built, topic, settings, stubs), None
+    else:
+        command, environment = [built[0], "run", BENTHOS / "fan_out.yaml"], benthos_environment(built[1], topic, stubs)
     with log.open("w") as words:
-        process = subprocess.Popen(flink_command(class_path, topic, settings, stubs), stdout=words, stderr=words)
+        process = subprocess.Popen(command, env=environment, stdout=words, stderr=words)
     pid, cpu, rss = process.pid, 0.0, 0
     while True:
         # The last look before it ends is what it cost; the end itself is told by wait4, which has all of it.
@@ -76,9 +106,9 @@ def run_flink(options: argparse.Namespace, class_path: str, topic: pipeline.Topi
     stubs.process.kill()
     stubs.process.wait()
     if status != 0:
-        pipeline.stop("the Flink job failed:\n" + "\n".join(log.read_text().splitlines()[-15:]))
+        pipeline.stop(f"{name} failed:\n" + "\n".join(log.read_text().splitlines()[-15:]))
     log.unlink()
-    return summary("flink", topic.count, seen, cpu, rss)
+    return summary(name, topic.count, seen, cpu, rss)
 
 
 def summary(name: str, count: int, seen: dict[str, Any], cpu: float, rss: int) -> dict[str, Any]:
@@ -110,6 +140,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--peer", action="append", default=[], choices=["flink", "benthos"], help="instead of both; repeatable")
     parser.add_argument("--unwrapped", action="store_true")
     parser.add_argument("--build", type=Path, default=pipeline.ROOT / "build/release")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
@@ -118,18 +149,21 @@ def main() -> None:
     options = parser.parse_args()
     options.sinks, options.under = "stub", ""
     settings = pipeline.stack_settings()
-    class_path = build_flink()
+    peers = options.peer or ["flink", "benthos"]
     topics = [pipeline.full_topic(settings, options.build, n, options.unwrapped) for n in (options.records // 10, options.records)]
     pipeline.seed_contents(options.build, settings)
-    result: dict[str, Any] = {"host": pipeline.host(), "command": sys.argv, "anabranch": [[], []], "flink": [[], []]}
+    built = {name: build_flink() if name == "flink" else build_benthos(settings) for name in peers}
+    result: dict[str, Any] = {"host": pipeline.host(), "command": sys.argv} | {name: [[], []] for name in ["anabranch", *peers]}
     for _ in range(options.runs):
         for t, topic in enumerate(topics):
             result["anabranch"][t].append(run_anabranch(options, topic, settings))
-            result["flink"][t].append(run_flink(options, class_path, topic, settings))
-    ours = show("Anabranch", result["anabranch"][1], result["anabranch"][0])
-    theirs = show("Flink", result["flink"][1], result["flink"][0])
-    whole = [statistics.median(r["cpu_seconds"] for r in result[name][1]) for name in ("flink", "anabranch")]
-    print(f"\nFlink's CPU against Anabranch's: {whole[0] / whole[1]:.1f} times with start, {theirs / ours:.1f} without")
+            for name in peers:
+                result[name][t].append(run_peer(name, built[name], options, topic, settings))
+    ours = show("anabranch", result["anabranch"][1], result["anabranch"][0])
+    whole = {name: statistics.median(r["cpu_seconds"] for r in result[name][1]) for name in ["anabranch", *peers]}
+    for name in peers:
+        theirs = show(name, result[name][1], result[name][0])
+        print(f"  CPU against Anabranch's      {whole[name] / whole['anabranch']:.1f} times with start, {theirs / ours:.1f} without")
     if options.json:
         options.json.write_text(json.dumps(result, indent=1))
 
