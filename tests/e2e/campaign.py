@@ -1,6 +1,7 @@
 """The fault matrix in numbers: bounded pieces of work, each on topics of its own, whose counts are added up over many runs.
 
     tests/faults --long [--row NAME] [--seconds N]     runs pieces until the time is over, adds what they counted
+    tests/faults --row 1-stub --events 2000000         one piece of more events than the row's own
     tests/faults --table                               target, reached, ratio, command, over all runs so far
 
 A piece ends with the comparison of every sink with the oracle; a difference is counted, told, and fails the run.
@@ -18,7 +19,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pieces
@@ -188,11 +189,13 @@ def main() -> int:
     parser.add_argument("--long", action="store_true", help="again and again until --seconds are over")
     parser.add_argument("--row", action="append", choices=[row.name for row in ROWS], help="only this one (repeatable)")
     parser.add_argument("--seconds", type=float, default=3600, help="begin no piece that would not end by then (3600)")
+    parser.add_argument("--events", type=int, help="of one piece, or of one second where rows flow: instead of the row's own")
     parser.add_argument("--table", action="store_true", help="only print what was counted so far")
     given = parser.parse_args()
     different = 0
     if not given.table:
         rows = [row for row in ROWS if not given.row or row.name in given.row]
+        rows = [replace(row, events=given.events or row.events) for row in rows]
         different = run_rows(rows, given.seconds, given.long)
     print(table())
     return 1 if different else 0
