@@ -79,7 +79,7 @@ static bool somebody_goes_on(const struct ab_engine *engine)
 	return false;
 }
 
-/* Hands over all that was read; false: some of it waits for dead letters. */
+/* Hands over all that was read; false: some of it was rejected, and its letter given up. */
 static bool hand_over(struct ab_engine *engine)
 {
 	bool all = true;
@@ -99,7 +99,7 @@ static void overtaken(struct ab_engine *engine, struct ab_worker *worker, int r,
 
 	ab_engine_pause(engine);
 	if (!hand_over(engine)) {
-		/* What waits is read again, as far as it is still there; the rest comes up here again. */
+		/* It is read again, as far as it is still there; the rest comes up here again. */
 		ab_engine_resume(engine);
 		ab_engine_replan(engine);
 		return;

@@ -162,7 +162,7 @@ void ab_worker_part(struct ab_worker *worker, int s, struct ab_source *source, c
 	struct ab_worker_sink *sink = &worker->sink[s];
 	int64_t now_ns = ab_monotonic_ns(), own[AB_PARTITIONS_MAX];
 
-	/* What waits for a dead letter is dropped and read again. */
+	/* What a letter that was given up belongs to is dropped and read again. */
 	if (sink->reader >= 0 && !ab_worker_step_close(worker, s, now_ns)) {
 		for (uint32_t l = 0; l < sink->lanes; l++)
 			ab_link_discard(&sink->link[l]);

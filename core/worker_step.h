@@ -23,5 +23,5 @@ void ab_worker_step_seal(struct ab_worker *worker, int64_t now_ns, bool resting)
 /* Before readers are cleared: seals everything, or drops what must not be sealed yet. */
 void ab_worker_step_leave(struct ab_worker *worker);
 
-/* Hands over all records of sink s that wait in open chunks; false: they wait for a dead letter. */
+/* Hands over all records of sink s that wait in open chunks; false: a letter was given up, and they are read again. */
 bool ab_worker_step_close(struct ab_worker *worker, int s, int64_t now_ns);
