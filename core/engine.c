@@ -20,7 +20,7 @@
 #define COMMIT_INTERVAL_MAX_MS 1000
 #define TOPIC_WAIT_NS          (2 * AB_NS_PER_S)
 
-volatile sig_atomic_t ab_engine_signals;
+volatile sig_atomic_t ab_engine_signals, ab_engine_end_code;
 
 void ab_engine_source_log(void *engine, const char *text)
 {
@@ -273,6 +273,9 @@ static void run_threads(struct ab_engine *engine)
 			ab_engine_turn(engine, TICK_MS);
 			tend_letters(engine);
 		}
+		ab_engine_end_code = engine->exit_code;
+		if (ab_engine_signals == 0)
+			alarm(AB_STOP_MAX_S);	/* as a signal would have set it */
 		ab_engine_drain(engine);
 	}
 	ab_engine_view_summary(engine);

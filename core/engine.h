@@ -113,11 +113,15 @@ struct ab_engine {
 	int64_t started_wall_ms;
 };
 
-/* From the first signal to the end of the program, whatever still waits: Docker grants 10 s between SIGTERM and SIGKILL. */
+/* From the first signal, or from a failure, to the end of the program, whatever still waits: Docker grants 10 s between
+ * SIGTERM and SIGKILL. */
 #define AB_STOP_MAX_S 9
 
 /* Signals received so far; set by main's handler. */
 extern volatile sig_atomic_t ab_engine_signals;
+
+/* What main's handler of the alarm ends with: set before the stop begins that the alarm ends. */
+extern volatile sig_atomic_t ab_engine_end_code;
 
 /* Runs until a signal or a reason to stop; returns the exit code. */
 int ab_engine_run(const struct ab_config *config);

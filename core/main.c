@@ -32,7 +32,7 @@ static void on_signal(int number)
 }
 
 /* What is waited for now is some farewell: a consumer without a broker closes in five seconds, before a frozen one in a
- * minute. The stop was asked for, so it is none of the failures. */
+ * minute. That is none of the failures: the code is that of a stop, or of the failure by which it began. */
 static void on_late(int number)
 {
 	static const char line[] = "the stop takes too long: what it still waits for is left; positions are exact\n";
@@ -40,7 +40,7 @@ static void on_late(int number)
 
 	(void)n;
 	(void)number;
-	_exit(AB_EXIT_OK);
+	_exit(ab_engine_end_code);
 }
 
 static void catch_signals(void)

@@ -1,13 +1,25 @@
 """An orderly stop and a hurried one."""
 
+import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import proxy
 from lab import Lab
 from services import stack_environment, until
+
+
+@contextlib.contextmanager
+def kafka_frozen() -> Iterator[None]:
+    broker = int((Path(stack_environment()["AB_STACK_DIR"]) / "run/kafka.pid").read_text().split()[0])
+    os.kill(broker, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(broker, signal.SIGCONT)
 
 
 def test_sigterm_drains_says_what_each_sink_received_and_loses_nothing(lab: Lab) -> None:
@@ -76,14 +88,32 @@ def test_it_stops_in_time_while_kafka_stands_still(lab: Lab) -> None:
     engine.start()
     # There is something to commit.
     until("load", 30, lambda: 1000 < engine.metrics().acked("redis") < 20_000, 0.02)
-    broker = int((Path(stack_environment()["AB_STACK_DIR"]) / "run/kafka.pid").read_text().split()[0])
-    os.kill(broker, signal.SIGSTOP)
-    try:
+    with kafka_frozen():
         assert engine.stop() < 10
-    finally:
-        os.kill(broker, signal.SIGCONT)
     engine.start()
     lab.assert_equal(engine, {"redis"})
+
+
+def test_a_failure_ends_in_time_and_with_its_code_while_kafka_stands_still(lab: Lab) -> None:
+    """Nobody who would send a second signal sits beside it; a supervisor tells a failure from a stop by the code alone."""
+    lab.prefill(4_000)
+    redis = proxy.Proxy(int(lab.services.environment["REDIS_PORT"]), proxy.REDIS)
+    lab.closers.append(redis.close)
+    engine = lab.engine(SINKS="redis", REDIS_PORT=redis.port)
+    engine.init()
+    engine.start()
+    lab.settle(engine, {"redis"})
+    # What it still has to deliver keeps it for a while after it has found out that its topic is another one.
+    redis.silence(True)
+    lab.prefill(1_000, "--first-id", "100001")
+    until("load", 30, lambda: engine.metrics().in_flight() > 0, 0.02)
+    lab.make_topic_anew()
+    until("the end begins", 90, lambda: "cannot go on" in engine.log(), 0.02)
+    with kafka_frozen():
+        begin = time.monotonic()
+        redis.silence(False)  # so there is something to commit
+        assert engine.wait_end(80) in (65, 78), engine.log_tail()
+        assert time.monotonic() - begin < 12, engine.log_tail()
 
 
 def test_it_stops_at_once_and_says_so_while_a_question_beside_the_batches_is_not_answered(lab: Lab) -> None:

@@ -31,12 +31,6 @@ def commits(lab: Lab) -> list[TopicPartition]:
         consumer.close()
 
 
-def make_anew(lab: Lab) -> None:
-    lab.services.kafka.delete(lab.events_topic)
-    until("the topic gone", 20, lambda: lab.events_topic not in lab.services.kafka.admin.list_topics(timeout=10).topics)
-    lab.services.kafka.create(lab.events_topic)
-
-
 def test_a_topic_made_anew_is_not_taken_for_the_old_one(lab: Lab) -> None:
     """Kafka forgets a group's offsets with the topic; a restored cluster or a copying tool brings them back. The same
     offsets hold other records then: going on would skip and mix them."""
@@ -44,7 +38,7 @@ def test_a_topic_made_anew_is_not_taken_for_the_old_one(lab: Lab) -> None:
     engine.stop()
     before = commits(lab)
     counted = lab.services.redis.counted()
-    make_anew(lab)
+    lab.make_topic_anew()
     lab.prefill(12_000, seed=7)
     engine.start(wait=False)
     assert engine.wait_end(40) == 78, engine.log_tail()
@@ -61,7 +55,7 @@ def test_a_topic_made_anew_is_not_taken_for_the_old_one(lab: Lab) -> None:
 
 def test_a_topic_made_anew_under_a_running_engine_stops_it(lab: Lab) -> None:
     engine = at_rest(lab, 4_000)
-    make_anew(lab)
+    lab.make_topic_anew()
     lab.prefill(2_000, seed=7)
     status = engine.wait_end(90)
     assert status in (65, 78), engine.log_tail()
