@@ -27,6 +27,21 @@ static bool find_starts(struct ab_engine *engine, int64_t *first)
 	return true;
 }
 
+/* Offsets are lost once: a sink that begins anew before it has come behind its gap is told of the gap again. */
+static void note_gap(struct ab_engine_sink *sink, uint16_t p, int64_t from, int64_t to)
+{
+	uint64_t known = 0;
+
+	if (from <= sink->lost_to[p] && sink->lost_from[p] <= to) {
+		known = (uint64_t)(sink->lost_to[p] - sink->lost_from[p]);
+		from = sink->lost_from[p] < from && known > 0 ? sink->lost_from[p] : from;
+		to = sink->lost_to[p] > to ? sink->lost_to[p] : to;
+	}
+	sink->lost_offsets += (uint64_t)(to - from) - known;
+	sink->lost_from[p] = from;
+	sink->lost_to[p] = to;
+}
+
 /* Notes what sink s has lost, and says it; NULL when it has lost nothing. The caller frees. */
 static char *note_gaps(struct ab_engine *engine, int s, const int64_t *first)
 {
@@ -38,10 +53,8 @@ static char *note_gaps(struct ab_engine *engine, int s, const int64_t *first)
 		int64_t from = ab_worker_reads_from(&engine->worker[p % engine->worker_count], s, p);
 		if (from < 0 || from >= first[p])
 			continue;
-		sink->lost_from[p] = from;
-		sink->lost_to[p] = first[p];
+		note_gap(sink, p, from, first[p]);
 		sink->floor[p] = first[p];
-		sink->lost_offsets += (uint64_t)(first[p] - from);
 		ab_text_add(&out, "%spartition %d: offsets %" PRId64 " to %" PRId64, out.len > 0 ? ", " : "", p, from,
 			    first[p] - 1);
 	}

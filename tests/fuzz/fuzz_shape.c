@@ -134,6 +134,8 @@ static void compare(size_t len)
 		expect(ab_decode_event(shaped[i], bytes, len, &got, &reason_got) == result, "another verdict", len);
 		if (result == AB_DECODE_EVENT)
 			expect(same_event(&expected, &got) && as_written(&got), "another event", len);
+		if (result == AB_DECODE_REJECTED && strcmp(reason.text, reason_got.text) != 0)
+			fprintf(stderr, "at level %d: %s\nand not: %s\n", i, reason_got.text, reason.text);
 		if (result == AB_DECODE_REJECTED)
 			expect(reason.code == reason_got.code && strcmp(reason.text, reason_got.text) == 0,
 			       "another reason", len);

@@ -53,6 +53,8 @@ static void start(struct sim_engine *of)
 	of->boot++;
 	of->frozen = of->dead = of->in_control = of->letters_full = false;
 	memset(of->watch, 0xff, sizeof of->watch);
+	memset(of->told_from, 0, sizeof of->told_from);
+	memset(of->told_to, 0, sizeof of->told_to);
 	of->cache = an_empty_cache(of);
 	for (int content = 0; content < SIM_CONTENTS; content++) {
 		if (sim_chance(600))

@@ -96,6 +96,7 @@ struct sim_engine {
 	struct sim_watch {
 		int64_t first[SIM_PARTITIONS], last[SIM_PARTITIONS];
 	} watch[SIM_SINKS][SIM_LANES];
+	int64_t told_from[SIM_SINKS][SIM_PARTITIONS], told_to[SIM_SINKS][SIM_PARTITIONS];	/* as lost, since it started */
 };
 
 /* A frame that a kill -9 in the middle of an action unwinds to. */
@@ -208,4 +209,4 @@ void sim_check_end(void);
 void sim_check_wiped(void);
 bool sim_durable(enum sim_sink sink, int p, int i);
 /* What an engine says: records that it told as lost need not be there. */
-void sim_check_said(const struct sim_engine *engine, const char *line);
+void sim_check_said(struct sim_engine *engine, const char *line);
