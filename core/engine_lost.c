@@ -54,6 +54,7 @@ static char *note_gaps(struct ab_engine *engine, int s, const int64_t *first)
 		if (from < 0 || from >= first[p])
 			continue;
 		note_gap(sink, p, from, first[p]);
+		ab_worker_lose(&engine->worker[p % engine->worker_count], s, p, first[p]);
 		sink->floor[p] = first[p];
 		ab_text_add(&out, "%spartition %d: offsets %" PRId64 " to %" PRId64, out.len > 0 ? ", " : "", p, from,
 			    first[p] - 1);

@@ -153,6 +153,18 @@ int64_t ab_worker_reads_from(const struct ab_worker *worker, int s, uint16_t p)
 	return next < 0 || next > given ? next : given;
 }
 
+void ab_worker_lose(struct ab_worker *worker, int s, uint16_t p, int64_t first)
+{
+	struct ab_worker_sink *sink = &worker->sink[s];
+	ab_count *consumed = &sink->ledger[p][AB_LEDGER_CONSUMED];
+
+	/* Records of a partition are taken up one after the other: between the two there is one at most. */
+	if (sink->consumed[p] <= sink->through[p] || sink->consumed[p] > first)
+		return;
+	sink->consumed[p] = sink->through[p];
+	ab_count_set(consumed, ab_count_get(consumed) - 1);
+}
+
 /* How long to sleep: until the first record waiting for its content may go on, or until covers are due. */
 static int64_t sleep_ns(const struct ab_worker *worker, int64_t now_ns)
 {

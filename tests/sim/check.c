@@ -213,9 +213,9 @@ static void check_ledger(const struct ab_engine *engine, int s, uint16_t p)
 		const struct sim_record *record = &sim.log[p].record[i];
 		int lane = record->lane[s];
 		bool held = lane >= 0 && record->offset >= ab_lane_position(&delivery->lane[lane].lane, p);
-		in_flight += record->offset < its->consumed[p] && (held || record->offset >= its->through[p]);
 		if (was_told(engine, s, p, i))
-			return; /* it may have been consumed, and gone before it was given */
+			continue; /* gone before it was given: it counts nowhere */
+		in_flight += record->offset < its->consumed[p] && (held || record->offset >= its->through[p]);
 	}
 	int64_t consumed = (int64_t)ab_count_get(&its->ledger[p][AB_LEDGER_CONSUMED]);
 	if (consumed != settled + in_flight)
