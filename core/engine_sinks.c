@@ -34,11 +34,32 @@ static void warn(const struct ab_engine_sink *sink, const char *warnings)
 	}
 }
 
+/* A sink that keeps positions may be one that another Kafka is delivered to. */
+static bool is_of_other_kafka(struct ab_engine *engine, const struct ab_engine_sink *sink, const struct ab_errand *errand,
+			      char *why)
+{
+	const char *theirs = errand->positions.cluster, *ours = ab_source_cluster(engine->member);
+
+	if (!sink->ops->stores_positions || !theirs[0] || !ours[0] || strcmp(theirs, ours) == 0)
+		return false;
+	snprintf(why, AB_SINK_ERROR_MAX_BYTES,
+		 "its positions are of Kafka cluster %s, this is %s: offsets of one mean nothing in the other. Is it the "
+		 "%s of this Kafka?",
+		 theirs, ours, sink->ops->name);
+	return true;
+}
+
 /* What a sink said when it was asked whether it is there and where it stands decides its state. */
 static void met(struct ab_engine *engine, struct ab_engine_sink *sink, const struct ab_errand *errand)
 {
+	char why[AB_SINK_ERROR_MAX_BYTES];
+
 	switch (errand->status) {
 	case AB_SINK_OK:
+		if (is_of_other_kafka(engine, sink, errand, why)) {
+			ab_engine_set_state(engine, sink, AB_STATE_STOPPED, why);
+			return;
+		}
 		sink->known = errand->positions;
 		sink->fresh = true;
 		ab_engine_set_state(engine, sink, AB_STATE_RUNNING, errand->error);

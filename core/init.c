@@ -193,6 +193,7 @@ static int init_sink(struct init *init, int s)
 		return AB_EXIT_CONFIG;
 	}
 	first.lanes = ab_delivery_lanes(init->config, ops);
+	snprintf(first.cluster, sizeof first.cluster, "%s", ab_source_cluster(init->source));
 	for (int l = 0; l < first.lanes; l++) {
 		for (int p = 0; p < init->partition_count; p++)
 			first.position[l][p] = init->first[p];

@@ -43,6 +43,9 @@
 /* Different content types. The contract has 16; each costs Redis one field per window. */
 #define AB_CONTENT_TYPES_MAX 1024
 
+/* A cluster id of Kafka's with its terminator: 22 characters where Kafka makes it, any text where a person did. */
+#define AB_CLUSTER_ID_MAX_BYTES 64
+
 /* A topic name of Kafka's, without the terminator. */
 #define AB_TOPIC_MAX_BYTES 249
 

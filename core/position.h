@@ -20,7 +20,6 @@
 
 #define AB_POSITION_TEXT_MAX_BYTES 4096
 #define AB_POSITION_NAME_MAX_BYTES 32
-#define AB_CLUSTER_ID_MAX_BYTES 64
 
 struct ab_fingerprint {
 	int64_t offset;		/* -1: none yet */

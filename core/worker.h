@@ -196,7 +196,7 @@ int64_t ab_worker_given(const struct ab_worker *worker, int s, uint16_t p);
 int64_t ab_worker_reads_from(const struct ab_worker *worker, int s, uint16_t p);
 
 /* Standing still. Nothing of partition p below `first` is left for sink s to read: a record that it had taken up and not
- * finished there was not consumed. */
+ * finished there was not consumed. What was in a chunk that was given up stays so. */
 void ab_worker_lose(struct ab_worker *worker, int s, uint16_t p, int64_t first);
 
 /* The chunk of a lane was taken: the worker may be waiting for it. Any thread. */

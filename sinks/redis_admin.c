@@ -3,8 +3,9 @@
  * Threads: control. Each call opens a connection of its own and closes it; every step has the configured time-out.
  * Memory:  hiredis allocates; nothing here is on the way of an event.
  *
- * Positions are one hash: "lanes", "key" and "run", and "<partition>:<lane>" for each lane of each partition. Changes
- * are made under WATCH: a script that moves a position meanwhile makes them fail, and nothing has happened.
+ * Positions are one hash: "lanes" and "key", "cluster" (Kafka's id), "run" (which init made it, for people), and
+ * "<partition>:<lane>" for each lane of each partition. Changes are made under WATCH: a script that moves a position
+ * meanwhile makes them fail, and nothing has happened.
  */
 #include <string.h>
 
@@ -96,6 +97,8 @@ static void read_field(struct ab_redis_session *session, struct stored *stored, 
 		stored->lanes = (int)number;
 	} else if (strcmp(field, "key") == 0) {
 		snprintf(stored->key_by, sizeof stored->key_by, "%s", value);
+	} else if (strcmp(field, "cluster") == 0) {
+		snprintf(stored->at.cluster, sizeof stored->at.cluster, "%s", value);
 	} else if (sscanf(field, "%d:%d%n", &partition, &lane, &end) == 2 && field[end] == '\0') {
 		if (partition < 0 || partition >= AB_PARTITIONS_MAX || lane < 0 || lane >= AB_LANES_MAX ||
 		    !ab_redis_parse_i64(value, &number))
@@ -194,6 +197,15 @@ static void check_layout(struct ab_redis_session *session, struct stored *stored
 	     sink->key_by);
 }
 
+/* Offsets of one Kafka mean nothing in another: with these positions records would be skipped, or counted again. */
+static void check_cluster(struct ab_redis_session *session, const struct stored *stored, const char *cluster)
+{
+	if (stored->at.cluster[0] && cluster[0] && strcmp(stored->at.cluster, cluster) != 0)
+		ab_session_fail(session, AB_SINK_REFUSED, "redis: the positions in %s are of Kafka cluster %s, this is %s: "
+		     "point REDIS_HOST at the Redis of this Kafka, or delete the key and the counters and begin anew",
+		     session->sink->positions_key, stored->at.cluster, cluster);
+}
+
 /* Counters without positions: whoever made them, a start from the earliest offset counts on top of them. */
 static void look_for_counters(struct ab_redis_session *session, char *note)
 {
@@ -248,6 +260,8 @@ static int create_positions(struct ab_redis_session *session, const struct store
 	}
 	DO(session, "MULTI");
 	DO(session, "HSETNX %s run %s", key, run_id);
+	if (first->cluster[0])
+		DO(session, "HSETNX %s cluster %s", key, first->cluster);
 	DO(session, "HSETNX %s lanes %d", key, session->sink->lanes);
 	DO(session, "HSETNX %s key %s", key, session->sink->key_by);
 	for (int p = 0; p < partitions; p++) {
@@ -272,6 +286,7 @@ enum ab_sink_status ab_redis_init(struct ab_sink *sink, const struct ab_sink_pos
 	check_server(&session);
 	check_rights(&session);
 	struct stored *stored = read_stored(&session);
+	check_cluster(&session, stored, first->cluster);
 	check_layout(&session, stored);
 	if (session.status == AB_SINK_OK && !stored->exists)
 		look_for_counters(&session, note);

@@ -83,6 +83,8 @@ struct ab_sink_gauge {
 
 struct ab_sink_positions {
 	int lanes;
+	/* Of the Kafka whose offsets these are, as a sink that stores them noted it; "": not said. */
+	char cluster[AB_CLUSTER_ID_MAX_BYTES];
 	/* position[lane][partition], -1: none stored */
 	int64_t position[AB_LANES_MAX][AB_PARTITIONS_MAX];
 };

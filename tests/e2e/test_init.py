@@ -92,6 +92,27 @@ def test_a_lost_position_in_redis_is_loud(lab: Lab) -> None:
     assert lab.services.redis.access() == {}, "counted on from nothing"
 
 
+def test_a_redis_of_another_kafka_is_refused(lab: Lab) -> None:
+    """Same topic, same group, other cluster: its positions would skip records here, or count them again."""
+    lab.prefill(2000)
+    engine = lab.engine(SINKS="redis,elasticsearch")
+    engine.init()
+    key, client = f"anabranch:positions:{lab.events_topic}", lab.services.redis.client
+    cluster = lab.services.kafka.admin.list_topics(timeout=10).cluster_id
+    assert client.hget(key, "cluster") == cluster
+    client.hset(key, "cluster", "another")
+    engine.start(wait=False)
+    lab.settle(engine, {"elasticsearch"})
+    assert "redis: stopped: its positions are of Kafka cluster another" in engine.log()
+    assert lab.services.redis.access() == {}
+    engine.stop()
+    said = engine.command("init", check=False)
+    assert "are of Kafka cluster another" in said
+    client.hset(key, "cluster", cluster)
+    engine.start()
+    lab.assert_equal(engine, {"redis", "elasticsearch"})
+
+
 def test_counters_that_are_there_already_are_warned_of(lab: Lab) -> None:
     lab.services.redis.client.hset("access:by_type:window:202601010000", "video", 7)
     lab.prefill(10)

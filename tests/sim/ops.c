@@ -46,6 +46,7 @@ static enum ab_sink_status redis_positions(struct ab_sink *sink, int partitions,
 	if (sim.server[SIM_REDIS].wiped)
 		return AB_SINK_MISSING;
 	io->lanes = sim.lanes[SIM_REDIS];
+	io->cluster[0] = '\0';
 	for (int l = 0; l < io->lanes; l++) {
 		for (int p = 0; p < partitions; p++)
 			io->position[l][p] = sim.redis.position[l][p];

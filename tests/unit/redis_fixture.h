@@ -39,6 +39,7 @@ static struct {
 	struct ab_sink_counts counts;
 	char error[AB_SINK_ERROR_MAX_BYTES];
 	char note[AB_SINK_ERROR_MAX_BYTES];
+	char cluster[AB_CLUSTER_ID_MAX_BYTES];
 } t;
 
 static AB_UNUSED int free_port(void)
@@ -237,6 +238,7 @@ static AB_UNUSED enum ab_sink_status init_at(int64_t first)
 {
 	static struct ab_sink_positions at;
 
+	strcpy(at.cluster, t.cluster);
 	for (int lane = 0; lane < AB_LANES_MAX; lane++) {
 		for (int p = 0; p < AB_PARTITIONS_MAX; p++)
 			at.position[lane][p] = first;

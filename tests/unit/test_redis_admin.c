@@ -65,6 +65,25 @@ Test(redis_admin, init_leaves_what_is_there_and_adds_what_a_grown_topic_needs)
 	cr_expect_str_eq(t.note, "");
 }
 
+Test(redis_admin, positions_say_of_which_kafka_they_are_and_another_is_refused)
+{
+	static struct ab_sink_positions at;
+
+	cr_expect_eq(init_at(5), AB_SINK_OK, "%s", t.error);	/* made before a cluster was noted */
+	cr_assert_eq(ab_redis_ops.positions(t.sink, 2, &at, t.error), AB_SINK_OK, "%s", t.error);
+	cr_expect_str_eq(at.cluster, "");
+	strcpy(t.cluster, "one");
+	cr_expect_eq(init_at(5), AB_SINK_OK, "%s", t.error);
+	cr_assert_eq(ab_redis_ops.positions(t.sink, 2, &at, t.error), AB_SINK_OK, "%s", t.error);
+	cr_expect_str_eq(at.cluster, "one");
+
+	strcpy(t.cluster, "other");
+	ask("HDEL anabranch:positions:events 1:0");
+	cr_expect_eq(init_at(5), AB_SINK_REFUSED);
+	cr_expect_not_null(strstr(t.error, "of Kafka cluster one, this is other"), "%s", t.error);
+	cr_expect_str_eq(ask("HEXISTS anabranch:positions:events 1:0"), "0", "nothing is made");
+}
+
 Test(redis_admin, init_says_when_counters_are_there_without_positions)
 {
 	ask("DEL anabranch:positions:events");
