@@ -2,12 +2,14 @@
 """What a silent or slow sink costs the others: a live stream at a fixed rate, one sink stopped in the middle of it.
 
     bench/isolation.py --rate 50000 --outage 20                     each sink silent in turn
+    bench/isolation.py --rate 50000 --outage 20 --down              each refuses connections instead
     bench/isolation.py --rate 50000 --outage 20 --slow              each runs one tenth of the time instead
     bench/isolation.py --rate 50000 --sink redis --set DETACH_AFTER_MS=600000      without leaving: what it would cost
 
 Needs PostgreSQL and Kafka (stack/stack.sh up postgres kafka && stack/stack.sh create postgres kafka) and build/release. The
 sinks are stubs (bench/stub_sinks.c); the one that suffers is a process of its own, stopped by SIGSTOP: its connections stay
-open and nobody answers. A run in which an event is lost or doubled ends the bench.
+open and nobody answers (--down: by a signal at which it cuts them and refuses new ones). A run in which an event is lost or
+doubled ends the bench.
 
 Told for each sink: what the others acknowledged during the outage and while it caught up, in percent of what was offered in
 that time (the same share before the outage is the baseline); how long it took from when an event was due to be written to
@@ -31,7 +33,7 @@ from latency import applied, percentiles  # noqa: E402
 from pipeline import CONTENTS, PARTITIONS, ROOT, SETTINGS, Stubs, get, metric_sum, peak_rss, stack_settings, stop, until  # noqa: E402
 
 SINKS = ("redis", "elasticsearch", "bigquery")
-WARM_SECONDS, SAMPLE_SECONDS = 6.0, 0.05
+WARM_SECONDS, SAMPLE_SECONDS = 15.0, 0.05
 SLOW_RUN, SLOW_STAND = 0.01, 0.09
 # Of one partition: ten minutes at 50,000 records/s are 4 GB.
 RETENTION_BYTES = 8 << 30
@@ -92,6 +94,11 @@ class Run:
 
     def suffer(self, seconds: float) -> None:
         pid, end = self.suffers.process.pid, time.monotonic() + seconds
+        if self.options.down:
+            os.kill(pid, signal.SIGUSR1)
+            self.watch(seconds)
+            os.kill(pid, signal.SIGUSR2)
+            return
         if not self.options.slow:
             os.kill(pid, signal.SIGSTOP)
             self.watch(seconds)
@@ -243,7 +250,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rate", type=int, default=50_000, help="records per second offered")
     parser.add_argument("--outage", type=float, default=20)
-    parser.add_argument("--slow", action="store_true")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--down", action="store_true", help="it refuses connections, and does not only fall silent")
+    how.add_argument("--slow", action="store_true", help="it runs one tenth of the time")
     parser.add_argument("--sink", action="append", default=[], choices=SINKS)
     parser.add_argument("--engine", default=str(ROOT / "build/release"))
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the engine")

@@ -7,12 +7,15 @@
  * STUB_ITEMS=FILE:   a line for each new document and row: elasticsearch or bigquery, its id, monotonic nanoseconds.
  * They are written out when the control page is asked for.
  *
+ * SIGUSR1: all three are down: their connections are cut and new ones refused, until SIGUSR2. What they hold stays.
+ *
  * See bench/stub/stub.h for what is checked.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +31,10 @@
 /* One read; the largest requests of the engine are about 1 MB. */
 #define READ_BYTES (1024u * 1024)
 #define EVENTS_MAX 64
+#define DESCRIPTORS_MAX 1024
+
+static struct stub_conn *open_conn[DESCRIPTORS_MAX];	/* by descriptor */
+static volatile sig_atomic_t down;
 
 static void grow(struct stub_buffer *buffer, size_t room)
 {
@@ -152,6 +159,7 @@ static void watch(int epoll, struct stub_conn *conn, int how)
 
 static void end(struct stub_conn *conn)
 {
+	open_conn[conn->fd] = NULL;
 	close(conn->fd);
 	free(conn->in.at);
 	free(conn->out.at);
@@ -164,8 +172,9 @@ static void accept_all(int epoll, const struct stub_conn *listener)
 
 	while ((fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
 		struct stub_conn *conn = calloc(1, sizeof *conn);
-		if (conn == NULL)
+		if (conn == NULL || fd >= DESCRIPTORS_MAX)
 			abort();
+		open_conn[fd] = conn;
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 		conn->fd = fd;
 		conn->protocol = listener->protocol;
@@ -234,10 +243,35 @@ static bool serve(struct stub *stub, int epoll, struct stub_conn *conn)
 	return flush(epoll, conn);
 }
 
+static void on_signal(int number)
+{
+	down = number == SIGUSR1;
+}
+
+/* Whoever asks what came so far is answered all the time. */
+static void go_down(struct stub_conn *listener)
+{
+	for (int i = 0; i < STUB_CONTROL; i++)
+		close(listener[i].fd);
+	for (int fd = 0; fd < DESCRIPTORS_MAX; fd++) {
+		if (open_conn[fd] != NULL && open_conn[fd]->protocol != STUB_CONTROL)
+			end(open_conn[fd]);
+	}
+}
+
+static void come_up(int epoll, struct stub_conn *listener, int port)
+{
+	for (int i = 0; i < STUB_CONTROL; i++) {
+		listener[i].fd = listen_at(port + i);
+		watch(epoll, &listener[i], EPOLL_CTL_ADD);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static struct stub stub;
 	struct stub_conn listener[STUB_PROTOCOLS];
+	bool is_down = false;
 	struct epoll_event event[EVENTS_MAX];
 	int port = argc == 2 ? (int)strtol(argv[1], NULL, 10) : 0, epoll = epoll_create1(EPOLL_CLOEXEC);
 
@@ -245,6 +279,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "Example: stub_sinks 7000    Redis 7000, Elasticsearch 7001, BigQuery 7002, control 7003\n");
 		return 64;
 	}
+	signal(SIGUSR1, on_signal);
+	signal(SIGUSR2, on_signal);
 	stub_begin(&stub);
 	if (getenv("STUB_APPLIED") != NULL)
 		stub.applied = fopen(getenv("STUB_APPLIED"), "w");
@@ -256,6 +292,14 @@ int main(int argc, char **argv)
 	}
 	for (;;) {
 		int count = epoll_wait(epoll, event, EVENTS_MAX, -1);
+		if (is_down != (down != 0)) {
+			is_down = !is_down;
+			if (is_down)
+				go_down(listener);
+			else
+				come_up(epoll, listener, port);
+			continue; /* what the events are of may be gone */
+		}
 		for (int i = 0; i < count; i++) {
 			struct stub_conn *conn = event[i].data.ptr;
 			if (conn >= listener && conn < listener + STUB_PROTOCOLS)
