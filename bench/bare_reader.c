@@ -1,10 +1,10 @@
 /* bench/bare_reader.c — what it costs to read a topic with librdkafka and do nothing: the floor of any program on it.
  *
  * rd_kafka_consume_batch_queue with the engine's own librdkafka properties (given as NAME=VALUE), one queue per worker,
- * drained with time-out 0 on its eventfd, as the engine does. Prints one line of JSON: records, bytes, seconds from the
+ * drained with time-out 0 on its eventfd, as the engine does: one consumer for all workers, or one for each. Prints one line of JSON: records, bytes, seconds from the
  * first record to the last, and CPU seconds of the whole process (start included, as for the engine).
  *
- *     build/release/bench/bare_reader TOPIC PARTITIONS RECORDS WORKERS NAME=VALUE …
+ *     build/release/bench/bare_reader TOPIC PARTITIONS RECORDS WORKERS CONSUMERS NAME=VALUE …
  */
 #include <errno.h>
 #include <librdkafka/rdkafka.h>
@@ -24,6 +24,7 @@
 #define DRAIN_MAX 256
 
 struct reader {
+	rd_kafka_t *consumer;
 	rd_kafka_queue_t *queue;
 	int fd;
 	pthread_t thread;
@@ -83,20 +84,39 @@ static void *run(void *arg)
 static rd_kafka_t *open_consumer(int argc, char **argv)
 {
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
-	char error[512];
+	char error[512], name[128];
 
 	for (int i = 0; i < argc; i++) {
-		char *value = strchr(argv[i], '=');
+		const char *value = strchr(argv[i], '=');
 		if (value == NULL)
 			fail(argv[i], "NAME=VALUE is wanted");
-		*value++ = '\0';
-		if (rd_kafka_conf_set(conf, argv[i], value, error, sizeof error) != RD_KAFKA_CONF_OK)
+		snprintf(name, sizeof name, "%.*s", (int)(value - argv[i]), argv[i]);
+		if (rd_kafka_conf_set(conf, name, value + 1, error, sizeof error) != RD_KAFKA_CONF_OK)
 			fail(argv[i], error);
 	}
 	rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, error, sizeof error);
 	if (rk == NULL)
 		fail("librdkafka", error);
+	rd_kafka_poll_set_consumer(rk);
 	return rk;
+}
+
+/* Gives the partitions of one consumer to the queues of its workers. */
+static void assign(rd_kafka_t *consumer, const char *topic, int partitions, const struct reader *reader, int workers)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(partitions);
+
+	for (int p = 0; p < partitions; p++) {
+		if (reader[p % workers].consumer != consumer)
+			continue;
+		rd_kafka_topic_partition_list_add(list, topic, p)->offset = 0;
+		rd_kafka_queue_t *queue = rd_kafka_queue_get_partition(consumer, topic, p);
+		rd_kafka_queue_forward(queue, reader[p % workers].queue);
+		rd_kafka_queue_destroy(queue);
+	}
+	if (rd_kafka_assign(consumer, list) != 0)
+		fail("assign", topic);
+	rd_kafka_topic_partition_list_destroy(list);
 }
 
 int main(int argc, char **argv)
@@ -105,28 +125,23 @@ int main(int argc, char **argv)
 	static const uint64_t one = 1;
 	struct rusage usage;
 
-	if (argc < 5) {
-		fprintf(stderr, "Example: bare_reader TOPIC 4 1000000 2 bootstrap.servers=127.0.0.1:9092 group.id=bare\n");
+	int partitions = argc > 5 ? (int)strtol(argv[2], NULL, 10) : 0, workers = argc > 5 ? (int)strtol(argv[4], NULL, 10) : 0;
+	int consumers = argc > 5 ? (int)strtol(argv[5], NULL, 10) : 0;
+
+	if (workers < 1 || workers > WORKERS_MAX || (consumers != 1 && consumers != workers)) {
+		fprintf(stderr, "Example: bare_reader TOPIC 4 1000000 2 1 bootstrap.servers=127.0.0.1:9092 group.id=bare\n"
+				"The consumers are one, or as many as the workers.\n");
 		return 64;
 	}
-	int partitions = (int)strtol(argv[2], NULL, 10), workers = (int)strtol(argv[4], NULL, 10);
 	wanted = strtoull(argv[3], NULL, 10);
-	rd_kafka_t *rk = open_consumer(argc - 5, argv + 5);
-	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(partitions);
-	for (int w = 0; w < workers && w < WORKERS_MAX; w++) {
-		reader[w].queue = rd_kafka_queue_new(rk);
+	for (int w = 0; w < workers; w++) {
+		reader[w].consumer = w < consumers ? open_consumer(argc - 6, argv + 6) : reader[0].consumer;
+		reader[w].queue = rd_kafka_queue_new(reader[w].consumer);
 		reader[w].fd = eventfd(0, EFD_NONBLOCK);
 		rd_kafka_queue_io_event_enable(reader[w].queue, reader[w].fd, &one, sizeof one);
 	}
-	rd_kafka_poll_set_consumer(rk);
-	for (int p = 0; p < partitions; p++) {
-		rd_kafka_topic_partition_list_add(list, argv[1], p)->offset = 0;
-		rd_kafka_queue_t *queue = rd_kafka_queue_get_partition(rk, argv[1], p);
-		rd_kafka_queue_forward(queue, reader[p % workers].queue);
-		rd_kafka_queue_destroy(queue);
-	}
-	if (rd_kafka_assign(rk, list) != 0)
-		fail("assign", argv[1]);
+	for (int c = 0; c < consumers; c++)
+		assign(reader[c].consumer, argv[1], partitions, reader, workers);
 	for (int w = 0; w < workers; w++)
 		pthread_create(&reader[w].thread, NULL, run, &reader[w]);
 	uint64_t records = 0, bytes = 0;

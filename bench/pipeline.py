@@ -7,6 +7,7 @@
     bench/pipeline.py --sinks real-redis              real Redis, the others stubs
     bench/pipeline.py --sinks real                    the stack's Redis, bqemulator and Elasticsearch
     bench/pipeline.py --bare --runs 7                 beside each run a bare librdkafka reader: the ratio of their CPU
+    bench/pipeline.py --readers --workers 2 --runs 7  bare readers alone: one consumer for both threads against one for each
     bench/pipeline.py --engine A --engine B --runs 7  two builds, interleaved
 
 Needs PostgreSQL and Kafka (stack/stack.sh up postgres kafka && stack/stack.sh create postgres kafka, with redis or all for
@@ -292,10 +293,10 @@ class Run:
             stop("; ".join(wrong) + f"\n{self.log()}")
 
 
-def bare(options: argparse.Namespace, build: Path, topic: Topic) -> dict[str, Any]:
+def bare(options: argparse.Namespace, build: Path, topic: Topic, consumers: int = 1) -> dict[str, Any]:
     properties = LIBRDKAFKA | {"bootstrap.servers": topic.brokers, "group.id": f"bare_{os.getpid()}"}
     done = subprocess.run([build / "bench/bare_reader", topic.name, str(PARTITIONS), str(topic.count), str(options.workers),
-                           *(f"{key}={value}" for key, value in properties.items())],
+                           str(consumers), *(f"{key}={value}" for key, value in properties.items())],
                           check=True, capture_output=True, text=True, timeout=RUN_SECONDS)
     one = json.loads(done.stdout)
     return one | {"per_second": one["records"] / one["seconds"], "cpu_per_million": one["cpu_seconds"] / topic.count * 1e6}
@@ -330,6 +331,7 @@ def options_of() -> argparse.Namespace:
     parser.add_argument("--broker", choices=["real", "stub"], default="real", help="stub: the topic's segments, from memory")
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--bare", action="store_true", help="a bare librdkafka reader beside each run")
+    parser.add_argument("--readers", action="store_true", help="bare readers alone: one consumer against one a thread")
     parser.add_argument("--workers", type=int, default=1, help="threads of the bare reader")
     parser.add_argument("--engine", action="append", default=[], help="a build folder (build/release); may be repeated")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the engine")
@@ -339,12 +341,26 @@ def options_of() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def compare_readers(options: argparse.Namespace, build: Path, topic: Topic) -> None:
+    runs: dict[int, list[dict[str, Any]]] = {1: [], options.workers: []}
+    for _ in range(options.runs):
+        for consumers in runs:
+            runs[consumers].append(bare(options, build, topic, consumers))
+    for consumers, of in runs.items():
+        show(f"bare reader, {options.workers} thread(s), {consumers} consumer(s)", of)
+    for what in ("cpu_per_million", "per_second"):
+        print(f"  {what}, one each / shared  {middle([b[what] / a[what] for a, b in zip(runs[1], runs[options.workers])])}")
+
+
 def main() -> None:
     options = options_of()
     builds = [Path(where) for where in options.engine] or [ROOT / "build/release"]
     settings = stack_settings()
     result: dict[str, Any] = {"host": host(), "command": sys.argv, "engines": {str(b): [] for b in builds}, "bare": []}
     topic = full_topic(settings, builds[0], options.records, options.unwrapped)
+    if options.readers:
+        compare_readers(options, builds[0], topic)
+        return
     seed_contents(builds[0], settings)
     if options.broker == "stub":
         broker = StubBroker(builds[0], topic, options.port + 8)

@@ -67,6 +67,29 @@ def test_a_silent_sink_leaves_the_others_alone(lab: Lab, sink: str, others: set[
     engine.metrics().nothing_is_in_flight()
 
 
+@pytest.mark.parametrize("answers", [False, True], ids=["silent", "catching-up"])
+def test_a_stop_finds_a_sink_that_reads_by_itself(lab: Lab, answers: bool) -> None:
+    """It may be silent, or amid its catching up: the stop takes its time for neither, and the next life goes on from there."""
+    sinks = {"redis", "elasticsearch"}
+    lab.prefill(1_000)
+    engine, place = start(lab, "elasticsearch", sinks)
+    lab.settle(engine, sinks)
+    place.silence(True)
+    lab.prefill(4 * BUFFERED, seed=2)
+    until("detached", 30, lambda: reads_alone(engine, "elasticsearch"))
+    lab.settle(engine, {"redis"})
+    if answers:
+        here = behind(lab, engine, "elasticsearch")
+        place.silence(False)
+        until("it moves", 30, lambda: behind(lab, engine, "elasticsearch") < here, 0.01)
+        assert behind(lab, engine, "elasticsearch") > 0, "it had caught up: nothing was proved"
+    assert engine.stop() < 10
+    place.silence(False)
+    engine.start()
+    lab.assert_equal(engine, sinks)
+    until("together again", 30, lambda: not reads_alone(engine, "elasticsearch"))
+
+
 @pytest.mark.parametrize("choice", ["stop", "continue"])
 def test_retention_overtaking_a_silent_sink_is_loud_and_exact(lab: Lab, choice: str) -> None:
     sinks = {"redis", "elasticsearch"}
