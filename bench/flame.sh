@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # Where the engine's time goes, as a flame graph.
 #
-#   bench/flame.sh [SECONDS] [OUT.svg] [PID]     10, flame.svg, the oldest running `anabranch run`
+#   bench/flame.sh [SECONDS] [OUT.html] [PID]     10, flame.html, the oldest running `anabranch run`
 #
 # With perf: by the host's counters, or by its clock where it has none. Without perf: gdb stops the engine about twice a
-# second and looks at all its threads, which is slow, and enough to see what is large. FLAMEGRAPH names the folder of
-# Brendan Gregg's scripts; without it the folded stacks are kept, which https://www.speedscope.app opens.
+# second and looks at all its threads, which is slow, and enough to see what is large. The page is drawn by d3-flame-graph
+# (stack/pages.sh gets it by npm, once); without npm the folded stacks are kept instead.
 set -euo pipefail
 
 SECONDS_WANTED=${1:-10}
-OUT=${2:-flame.svg}
+OUT=${2:-flame.html}
+HERE=$(cd "$(dirname "$0")" && pwd)
 ENGINE=${3:-$(pgrep -of 'anabranch run' || true)}
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
@@ -42,12 +43,13 @@ else
 	command -v gdb > /dev/null || { echo "flame: neither perf nor gdb: apt-get install linux-perf" >&2; exit 1; }
 	sample_gdb > "$WORK/folded"
 fi
-if [[ -n ${FLAMEGRAPH:-} ]]; then
-	"$FLAMEGRAPH/flamegraph.pl" "$WORK/folded" > "$OUT"
+if template=$("$HERE/../stack/pages.sh" flame); then
+	"$HERE/flame_page.py" "$template/d3-flamegraph-base.html" "anabranch, pid $ENGINE, $SECONDS_WANTED s, $(uname -n)" \
+		< "$WORK/folded" > "$OUT"
 	echo "$OUT"
 else
-	cp "$WORK/folded" "${OUT%.svg}.folded"
-	echo "${OUT%.svg}.folded: open it with https://www.speedscope.app, or set FLAMEGRAPH to the folder of flamegraph.pl"
+	cp "$WORK/folded" "${OUT%.html}.folded"
+	echo "${OUT%.html}.folded: stacks and counts, a line each"
 fi
 awk '{ n = $NF; sub(/ [0-9]+$/, ""); k = split($0, f, ";"); own[f[1] " " f[k]] += n; all += n }
 	END { for (name in own) printf "%5.1f %%  %s\n", 100 * own[name] / all, name }' "$WORK/folded" | sort -rn | head -15
