@@ -14,7 +14,8 @@ doubled ends the bench.
 Told for each sink: what the others acknowledged during the outage and while it caught up, in percent of what was offered in
 that time (the same share before the outage is the baseline); how long it took from when an event was due to be written to
 Kafka (bench/pace.c) until the others had it; the longest time for which one of them stood; how fast the one that suffered
-caught up; and the engine's memory. Redis has one lane, so that a batch says which records it has.
+caught up; the engine's memory; and its CPU before the outage, when it reads little at a time. Redis has one lane, so that a
+batch says which records it has.
 """
 import argparse
 import json
@@ -33,10 +34,15 @@ from latency import applied, percentiles  # noqa: E402
 from pipeline import CONTENTS, PARTITIONS, ROOT, SETTINGS, Stubs, get, metric_sum, peak_rss, stack_settings, stop, until  # noqa: E402
 
 SINKS = ("redis", "elasticsearch", "bigquery")
-WARM_SECONDS, SAMPLE_SECONDS = 15.0, 0.05
+WARM_SECONDS, SETTLE_SECONDS, SAMPLE_SECONDS = 15.0, 3.0, 0.05
 SLOW_RUN, SLOW_STAND = 0.01, 0.09
 # Of one partition: ten minutes at 50,000 records/s are 4 GB.
 RETENTION_BYTES = 8 << 30
+
+
+def cpu_seconds(pid: int) -> float:
+    words = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Sample:
@@ -141,8 +147,11 @@ class Run:
         offer = subprocess.Popen([self.build / "bench/pace", self.brokers, self.name, str(self.options.rate), str(seconds),
                                   "1", sent])
         try:
-            self.watch(WARM_SECONDS)
+            self.watch(SETTLE_SECONDS)
+            cpu, since = cpu_seconds(engine.pid), time.monotonic()
+            self.watch(WARM_SECONDS - SETTLE_SECONDS)
             begin = time.monotonic()
+            cpu = (cpu_seconds(engine.pid) - cpu) / ((begin - since) * self.options.rate) * 1e6
             rss = peak_rss(engine.pid)
             self.suffer(self.options.outage)
             back = time.monotonic()
@@ -155,8 +164,8 @@ class Run:
             total = self.written()
             until(lambda: self.look() and all(p >= total for p in self.samples[-1].passed.values()), 120, "the end")
             self.judge(total)
-            phases = {"before": (begin - WARM_SECONDS + 3, begin), "outage": (begin, back), "catch_up": (back, joined or end)}
-            return result | {"latency_us": self.latencies(sent, phases)}
+            phases = {"before": (begin - WARM_SECONDS + SETTLE_SECONDS, begin), "outage": (begin, back), "catch_up": (back, joined or end)}
+            return result | {"cpu_per_million_before": cpu, "latency_us": self.latencies(sent, phases)}
         finally:
             offer.kill()
             engine.send_signal(signal.SIGTERM)
@@ -183,7 +192,7 @@ class Run:
             pace = (caught[-1].passed[self.victim] - caught[0].passed[self.victim]) / (caught[-1].at - caught[0].at)
         return {
             "sink": self.victim, "left_after_s": left, "joined_after_s": joined - back if joined else None,
-            "before": {s: self.share(begin - WARM_SECONDS + 3, begin, s) for s in self.others},
+            "before": {s: self.share(begin - WARM_SECONDS + SETTLE_SECONDS, begin, s) for s in self.others},
             "outage": {s: self.share(begin, back, s) for s in self.others},
             "catch_up": {s: self.share(back, end, s) for s in self.others},
             "stood_s": self.stood(begin, end), "catch_up_by_live": pace / self.options.rate,
@@ -242,8 +251,8 @@ def show(one: dict[str, Any]) -> None:
     for sink, of in one["latency_us"].items():
         print(f"  latency of {sink:13} " + "; ".join(
             f"{phase.replace('_', ' ')} p50 {found['p50'] / 1000:.1f}, p99 {found['p99'] / 1000:.1f} ms" for phase, found in of.items()))
-    print(f"  one of them stood for {one['stood_s']:.2f} s at most; {one['rss_before_mb']:.0f} MB before, {one['rss_mb']:.0f} MB most",
-          flush=True)
+    print(f"  one of them stood for {one['stood_s']:.2f} s at most; {one['rss_before_mb']:.0f} MB before, {one['rss_mb']:.0f} MB most; "
+          f"{one['cpu_per_million_before']:.2f} CPU s per million before", flush=True)
 
 
 def main() -> None:

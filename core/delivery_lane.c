@@ -299,8 +299,8 @@ static void take_chunks(struct ab_delivery_lane *lane, int64_t now_ns)
 				return;
 			}
 			AB_ASSERT(taken == AB_LANE_TAKEN); /* GAP: positions would pass records nobody delivered */
-			ab_link_release(link);
-			ab_worker_wake(worker);
+			if (ab_link_release(link))
+				ab_worker_wake(worker);
 		}
 	}
 	lane->next_worker = (lane->next_worker + 1) % delivery->worker_count;

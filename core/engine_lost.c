@@ -27,7 +27,8 @@ static bool find_starts(struct ab_engine *engine, int64_t *first)
 	return true;
 }
 
-/* Offsets are lost once: a sink that begins anew before it has come behind its gap is told of the gap again. */
+/* Offsets are lost once: a sink that begins anew before it has come behind its gap is told of the gap again. Only the last
+ * gap of a partition is kept: who goes back over two counts the earlier one again. */
 static void note_gap(struct ab_engine_sink *sink, uint16_t p, int64_t from, int64_t to)
 {
 	uint64_t known = 0;

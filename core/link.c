@@ -34,6 +34,7 @@ void ab_link_reset(struct ab_link *link)
 	memset(&link->full, 0, sizeof link->full);
 	memset(&link->empty, 0, sizeof link->empty);
 	link->open = NULL;
+	atomic_store_explicit(&link->wanted, 0, memory_order_relaxed);
 	link->sealed_ns = 0;
 	for (int p = 0; p < AB_PARTITIONS_MAX; p++)
 		link->covered[p] = -1;
@@ -45,6 +46,10 @@ bool ab_link_open(struct ab_link *link)
 {
 	AB_ASSERT(link->open == NULL);
 	link->open = ab_ring_pop(&link->empty);
+	if (link->open == NULL) {
+		atomic_exchange(&link->wanted, 1); /* [N1] */
+		link->open = ab_ring_pop(&link->empty);
+	}
 	if (link->open == NULL)
 		return false;
 	ab_link_discard(link);
@@ -89,7 +94,8 @@ struct ab_chunk *ab_link_peek(struct ab_link *link)
 	return ab_ring_peek(&link->full);
 }
 
-void ab_link_release(struct ab_link *link)
+bool ab_link_release(struct ab_link *link)
 {
 	push(&link->empty, ab_ring_pop(&link->full));
+	return atomic_exchange(&link->wanted, 0) != 0; /* [N1] */
 }

@@ -7,6 +7,13 @@
  * The chunks of a link never leave it. When none is empty, the lane is behind: that is back-pressure, and the worker
  * tries the event again after a wake.
  *
+ * A worker sleeps mostly because Kafka has nothing, so a release wakes it only when it asked for it:
+ *
+ *     worker: none empty ── wanted := 1 [N1] ── still none? ── yes ─▶ back-pressure
+ *     lane:   gives one back ── wanted was 1 [N1]? ── yes ─▶ wakes the worker
+ *
+ * Both exchange, so one comes first: the lane sees what the worker wants, or the worker sees the chunk.
+ *
  * Threads: open and seal by the worker, peek and release by the sink thread; reset while both are parked.
  * Memory:  AB_LINK_CHUNKS chunks, taken at creation.
  */
@@ -25,6 +32,7 @@ struct ab_link {
 	struct ab_chunk *open;				/* being filled, or NULL */
 	int64_t covered[AB_PARTITIONS_MAX];		/* the next offset of each partition not yet sealed; -1: not ours */
 	int64_t sealed_ns;				/* when a chunk was last sealed */
+	_Atomic int wanted;				/* [N1]; cleared by the sink thread */
 	ab_count repeated;				/* records not handed over: the lane was given them before */
 };
 
@@ -75,6 +83,6 @@ void ab_link_seal(struct ab_link *link, const uint16_t *partition, int count, co
 /* Worker. Drops the open chunk's records: their offsets are not covered and will be read again. */
 void ab_link_discard(struct ab_link *link);
 
-/* Sink thread. */
+/* Sink thread. release: whether the worker found none empty since the last one, and must be woken for this one. */
 struct ab_chunk *ab_link_peek(struct ab_link *link);
-void ab_link_release(struct ab_link *link);
+bool ab_link_release(struct ab_link *link);

@@ -51,7 +51,7 @@ static void start(struct sim_engine *of)
 	booting = of;
 	of->engine = engine;
 	of->boot++;
-	of->frozen = of->dead = of->in_control = of->letters_full = false;
+	of->frozen = of->dead = of->in_control = of->letters_full = of->several_gaps = false;
 	memset(of->watch, 0xff, sizeof of->watch);
 	memset(of->told_from, 0, sizeof of->told_from);
 	memset(of->told_to, 0, sizeof of->told_to);

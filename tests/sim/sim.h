@@ -96,6 +96,7 @@ struct sim_engine {
 	struct sim_watch {
 		int64_t first[SIM_PARTITIONS], last[SIM_PARTITIONS];
 	} watch[SIM_SINKS][SIM_LANES];
+	bool several_gaps;		/* of one partition, apart from each other */
 	int64_t told_from[SIM_SINKS][SIM_PARTITIONS], told_to[SIM_SINKS][SIM_PARTITIONS];	/* as lost, since it started */
 };
 
