@@ -1,8 +1,9 @@
 /* bench/bare_reader.c — what it costs to read a topic with librdkafka and do nothing: the floor of any program on it.
  *
  * rd_kafka_consume_batch_queue with the engine's own librdkafka properties (given as NAME=VALUE), one queue per worker,
- * drained with time-out 0 on its eventfd, as the engine does: one consumer for all workers, or one for each. Prints one line of JSON: records, bytes, seconds from the
- * first record to the last, and CPU seconds of the whole process (start included, as for the engine).
+ * drained with time-out 0 on its eventfd, as the engine does: one consumer for all workers, or one for each. Prints one line
+ * of JSON: records, bytes, seconds from the first record to the last, and CPU seconds of the whole process (start included,
+ * as for the engine).
  *
  *     build/release/bench/bare_reader TOPIC PARTITIONS RECORDS WORKERS CONSUMERS NAME=VALUE …
  */
