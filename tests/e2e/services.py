@@ -93,6 +93,8 @@ def http(method: str, url: str, body: Any = None, seconds: float = 60, missing_o
         with urllib.request.urlopen(request, timeout=seconds) as answer:
             text = answer.read()
             return json.loads(text) if text else {}
+    except json.JSONDecodeError as error:
+        raise AssertionError(f"{method} {url}: answered with no JSON: {text[:500]!r}") from error
     except urllib.error.HTTPError as error:
         if error.code == 404 and missing_ok:
             return {}
