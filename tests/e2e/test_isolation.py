@@ -67,9 +67,8 @@ def test_a_silent_sink_leaves_the_others_alone(lab: Lab, sink: str, others: set[
     engine.metrics().nothing_is_in_flight()
 
 
-@pytest.mark.parametrize("answers", [False, True], ids=["silent", "catching-up"])
-def test_a_stop_finds_a_sink_that_reads_by_itself(lab: Lab, answers: bool) -> None:
-    """It may be silent, or amid its catching up: the stop takes its time for neither, and the next life goes on from there."""
+def test_a_stop_finds_a_silent_sink_that_reads_by_itself(lab: Lab) -> None:
+    """The stop does not wait for it, and the next life goes on from where it was."""
     sinks = {"redis", "elasticsearch"}
     lab.prefill(1_000)
     engine, place = start(lab, "elasticsearch", sinks)
@@ -78,11 +77,6 @@ def test_a_stop_finds_a_sink_that_reads_by_itself(lab: Lab, answers: bool) -> No
     lab.prefill(4 * BUFFERED, seed=2)
     until("detached", 30, lambda: reads_alone(engine, "elasticsearch"))
     lab.settle(engine, {"redis"})
-    if answers:
-        here = behind(lab, engine, "elasticsearch")
-        place.silence(False)
-        until("it moves", 30, lambda: behind(lab, engine, "elasticsearch") < here, 0.01)
-        assert behind(lab, engine, "elasticsearch") > 0, "it had caught up: nothing was proved"
     assert engine.stop() < 10
     place.silence(False)
     engine.start()
