@@ -11,7 +11,7 @@ RUN cmake --preset release && cmake --build --preset release --target anabranch 
 
 FROM debian:12-slim AS engine
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates curl libcurl4 libhiredis0.14 libisal2 \
-	libjansson4 libmicrohttpd12 libncursesw6 libpq5 libsimdjson14 libssl3 liburing2 libzstd1 zlib1g && rm -rf /var/lib/apt/lists/* && \
+	libjansson4 liblz4-1 libmicrohttpd12 libncursesw6 libpq5 libsimdjson14 libsnappy1v5 libssl3 liburing2 libzstd1 zlib1g && rm -rf /var/lib/apt/lists/* && \
 	useradd --system --no-create-home --shell /usr/sbin/nologin anabranch
 COPY --from=build /src/build/release/anabranch /src/build/release/anabranch-loadgen /src/build/release/anabranch-monitor /usr/local/bin/
 COPY stack/kafka/postgres-connector.json stack/docker/put-connector.sh /usr/local/share/anabranch/

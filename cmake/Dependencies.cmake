@@ -11,7 +11,7 @@ if(NOT RDKAFKA_FOUND)
 	message(FATAL_ERROR "librdkafka >= 2.8 was not found. Run stack/librdkafka.sh once: it builds 2.8.0 into ${AB_CACHE_DIR}.")
 endif()
 
-foreach(module hiredis libcurl liburing libpq openssl libmicrohttpd jansson simdjson libisal)
+foreach(module hiredis libcurl liburing libpq openssl libmicrohttpd jansson simdjson libisal zlib liblz4 libzstd snappy)
 	string(TOUPPER ${module} name)
 	pkg_check_modules(${name} IMPORTED_TARGET GLOBAL ${module})
 	if(NOT ${name}_FOUND)
