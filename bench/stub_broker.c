@@ -28,24 +28,14 @@
 #include <unistd.h>
 
 #include "bench/broker/log.h"
+#include "bench/broker/positions.h"
 #include "bench/broker/wire.h"
 
 #define REQUEST_MAX_BYTES (1024 * 1024)
 #define ANSWER_MAX_BYTES (256 * 1024)
 #define PIECES_MAX (2 * PARTITIONS_MAX + 1)
-#define GROUPS_MAX 512
-#define METADATA_MAX_BYTES 4096
 #define EVENTS_MAX 64
 #define CONNS_MAX 256
-
-struct position {
-	char group[256];
-	char topic[256];
-	struct {
-		int64_t offset;
-		char metadata[METADATA_MAX_BYTES];
-	} of[PARTITIONS_MAX];
-};
 
 struct conn {
 	int fd;
@@ -62,8 +52,6 @@ struct conn {
 static const char *topic;
 static int topic_partitions, port;
 static struct partition partition[PARTITIONS_MAX];
-static struct position *position[GROUPS_MAX];
-static int position_count;
 
 static int64_t now_ns(void)
 {
@@ -93,10 +81,13 @@ enum {
 	INIT_PRODUCER_ID = 22,
 };
 
+/* Where fields have tags, and lengths have as many bytes as they need: the engine's own fetcher asks so. */
+#define FLEXIBLE_FETCH 12
+
 /* Produce is told so that librdkafka knows of record batches; nobody here takes one. */
 static const struct {
 	int16_t key, version;
-} apis[] = {{PRODUCE, 3}, {FETCH, 4}, {LIST_OFFSETS, 1}, {METADATA, 4}, {OFFSET_COMMIT, 2}, {OFFSET_FETCH, 1},
+} apis[] = {{PRODUCE, 3}, {FETCH, FLEXIBLE_FETCH}, {LIST_OFFSETS, 1}, {METADATA, 4}, {OFFSET_COMMIT, 2}, {OFFSET_FETCH, 1},
 	    {FIND_COORDINATOR, 0}, {JOIN_GROUP, 0}, {HEARTBEAT, 0}, {LEAVE_GROUP, 0}, {SYNC_GROUP, 0}, {API_VERSIONS, 0},
 	    {CREATE_TOPICS, 4}, {INIT_PRODUCER_ID, 0}};
 
@@ -108,7 +99,8 @@ static void api_versions(struct writer *w, int16_t version)
 	put_i32(w, count);
 	for (int i = 0; i < count; i++) {
 		put_i16(w, apis[i].key);
-		put_i16(w, apis[i].key == PRODUCE || apis[i].key == METADATA || apis[i].key == CREATE_TOPICS ? 0 : apis[i].version);
+		bool older = apis[i].key == PRODUCE || apis[i].key == METADATA || apis[i].key == CREATE_TOPICS;
+		put_i16(w, older ? 0 : apis[i].key == FETCH ? 4 : apis[i].version);
 		put_i16(w, apis[i].version);
 	}
 }
@@ -191,7 +183,8 @@ static void weave(struct conn *c, struct writer *w, uint8_t **from, struct iovec
 	*from = w->at;
 }
 
-static size_t fetch(struct conn *c, struct reader *r, struct writer *w, uint8_t **from)
+/* Both versions in one: what only the flexible one has is read and written only then. */
+static size_t fetch(struct conn *c, struct reader *r, struct writer *w, uint8_t **from, bool flexible)
 {
 	size_t sum = 0;
 	char name[256];
@@ -201,18 +194,27 @@ static size_t fetch(struct conn *c, struct reader *r, struct writer *w, uint8_t 
 	take_i32(r); /* least */
 	size_t left = (size_t)take_i32(r);
 	take(r, 1); /* isolation: there are no open transactions */
-	int32_t topics = take_i32(r);
+	if (flexible)
+		take(r, 8); /* session */
+	int32_t topics = take_count(r, flexible);
 	put_i32(w, 0); /* throttled for */
-	put_i32(w, topics);
+	if (flexible)
+		put(w, "\0\0\0\0\0", 6); /* no error, no session */
+	put_count(w, topics, flexible);
 	for (int32_t t = 0; t < topics; t++) {
-		take_string(r, name, sizeof name);
-		int32_t count = take_i32(r);
-		put_string(w, name);
-		put_i32(w, count);
+		take_name(r, name, sizeof name, flexible);
+		int32_t count = take_count(r, flexible);
+		put_name(w, name, flexible);
+		put_count(w, count, flexible);
 		for (int32_t i = 0; i < count; i++) {
 			int32_t p = take_i32(r);
+			if (flexible)
+				take_i32(r); /* leader's epoch */
 			int64_t offset = (int64_t)take(r, 8);
+			if (flexible)
+				take(r, 12); /* last epoch, a follower's first offset */
 			size_t max = (size_t)take_i32(r);
+			take_tags(r, flexible);
 			struct iovec log = {NULL, 0};
 			if (is_ours(name, p) && left > 0 && c->pieces + 3 < PIECES_MAX)
 				log = read_log(&partition[p], offset, max < left ? max : left);
@@ -223,33 +225,23 @@ static size_t fetch(struct conn *c, struct reader *r, struct writer *w, uint8_t 
 			put_i16(w, offset > next ? 1 : 0);
 			put_i64(w, next);
 			put_i64(w, next);
-			put_i32(w, 0); /* aborted transactions */
-			put_i32(w, (int32_t)log.iov_len);
+			if (flexible)
+				put_i64(w, 0); /* where the log begins */
+			put_count(w, 0, flexible); /* aborted transactions */
+			if (flexible)
+				put_i32(w, -1); /* no replica to be read rather */
+			put_count(w, (int32_t)log.iov_len, flexible);
 			if (log.iov_len > 0)
 				weave(c, w, from, log);
+			put_tags(w, flexible);
 		}
+		take_tags(r, flexible);
+		put_tags(w, flexible);
 	}
+	put_tags(w, flexible);
 	if (sum == 0)
 		c->due_ns = now_ns() + (int64_t)wait_ms * 500000;
 	return sum;
-}
-
-static struct position *position_of(const char *group, const char *name)
-{
-	for (int i = 0; i < position_count; i++) {
-		if (strcmp(position[i]->group, group) == 0 && strcmp(position[i]->topic, name) == 0)
-			return position[i];
-	}
-	if (position_count == GROUPS_MAX)
-		die(group, "too many groups");
-	struct position *new = calloc(1, sizeof *new);
-	if (new == NULL)
-		die(group, "no memory");
-	snprintf(new->group, sizeof new->group, "%s", group);
-	snprintf(new->topic, sizeof new->topic, "%s", name);
-	for (int p = 0; p < PARTITIONS_MAX; p++)
-		new->of[p].offset = -1;
-	return position[position_count++] = new;
 }
 
 static void offset_commit(struct reader *r, struct writer *w)
@@ -406,7 +398,11 @@ static void answer(struct conn *c, struct reader *r)
 	case API_VERSIONS: api_versions(&w, version); break;
 	case METADATA: metadata(r, &w, version); break;
 	case LIST_OFFSETS: list_offsets(r, &w); break;
-	case FETCH: log_bytes = fetch(c, r, &w, &from); break;
+	case FETCH:
+		take_tags(r, version >= FLEXIBLE_FETCH);
+		put_tags(&w, version >= FLEXIBLE_FETCH);
+		log_bytes = fetch(c, r, &w, &from, version >= FLEXIBLE_FETCH);
+		break;
 	case OFFSET_COMMIT: offset_commit(r, &w); break;
 	case OFFSET_FETCH: offset_fetch(r, &w); break;
 	case JOIN_GROUP: join_group(r, &w); break;

@@ -1,4 +1,5 @@
-/* bench/broker/wire.h — reading and writing Kafka's oldest encoding: big-endian numbers, texts behind a 16-bit length.
+/* bench/broker/wire.h — reading and writing Kafka's encodings: the oldest, big-endian numbers and texts behind a 16-bit
+ * length; and, where a message is `flexible`, lengths as variable numbers, and tags (KIP-482).
  *
  * Whatever does not fit ends the program: it is a bench's, and a broker that guesses measures nothing.
  */
@@ -82,4 +83,76 @@ static inline void take_string(struct reader *r, char *to, size_t room)
 		die("request", "a text longer than it");
 	snprintf(to, room, "%.*s", (int)n, (const char *)r->at);
 	r->at += n;
+}
+
+/* Of an array, or of bytes. */
+static inline void put_count(struct writer *w, int32_t count, int flexible)
+{
+	if (!flexible) {
+		put_i32(w, count);
+		return;
+	}
+	uint32_t v = (uint32_t)count + 1;
+	for (; v >= 0x80; v >>= 7)
+		put(w, &(uint8_t){(uint8_t)(v | 0x80)}, 1);
+	put(w, &(uint8_t){(uint8_t)v}, 1);
+}
+
+static inline uint32_t take_variable(struct reader *r)
+{
+	uint32_t v = 0;
+
+	for (int shift = 0;; shift += 7) {
+		uint8_t byte = (uint8_t)take(r, 1);
+		if (shift > 28)
+			die("request", "a number that is too long");
+		v |= (uint32_t)(byte & 0x7f) << shift;
+		if (byte < 0x80)
+			return v;
+	}
+}
+
+static inline int32_t take_count(struct reader *r, int flexible)
+{
+	return flexible ? (int32_t)take_variable(r) - 1 : take_i32(r);
+}
+
+static inline void put_name(struct writer *w, const char *name, int flexible)
+{
+	if (!flexible) {
+		put_string(w, name);
+		return;
+	}
+	put_count(w, (int32_t)strlen(name), 1);
+	put(w, name, strlen(name));
+}
+
+static inline void take_name(struct reader *r, char *to, size_t room, int flexible)
+{
+	if (!flexible) {
+		take_string(r, to, room);
+		return;
+	}
+	int32_t len = take_count(r, 1);
+	if (len < 0 || r->end - r->at < len)
+		die("request", "a text longer than it");
+	snprintf(to, room, "%.*s", (int)len, (const char *)r->at);
+	r->at += len;
+}
+
+static inline void put_tags(struct writer *w, int flexible)
+{
+	if (flexible)
+		put(w, "", 1);
+}
+
+static inline void take_tags(struct reader *r, int flexible)
+{
+	uint32_t count = flexible ? take_variable(r) : 0;
+
+	for (; count > 0; count--) {
+		take_variable(r);
+		for (uint32_t len = take_variable(r); len > 0; len--)
+			take(r, 1);
+	}
 }
