@@ -33,6 +33,7 @@
 #define AB_CONFIG_PROBLEMS_MAX 128
 
 enum ab_config_io { AB_CONFIG_IO_AUTO, AB_CONFIG_IO_URING, AB_CONFIG_IO_EPOLL };	/* as enum ab_io_backend */
+enum ab_config_fetcher { AB_CONFIG_FETCHER_AUTO, AB_CONFIG_FETCHER_WORKERS, AB_CONFIG_FETCHER_LIBRDKAFKA };
 enum ab_config_on_miss { AB_ENRICH_WAIT, AB_ENRICH_UNKNOWN };
 enum ab_config_on_lost { AB_LOST_STOP, AB_LOST_CONTINUE };
 enum ab_config_version_kind { AB_VERSION_KIND_LSN, AB_VERSION_KIND_OFFSET };
@@ -54,7 +55,7 @@ struct ab_config_cpus {
  * record) and SECRET are text with more asked of it. */
 #define AB_CONFIG_TYPES(T) \
 	T(INT) T(DECIMAL) T(TEXT) T(SECRET) T(HOST) T(BROKERS) T(TOPIC) T(NAME) T(FIELD) \
-	T(SINKS) T(CPUS) T(IO_BACKEND) T(ON_MISS) T(ON_LOST) T(VERSION_KIND) T(EMULATOR)
+	T(SINKS) T(CPUS) T(IO_BACKEND) T(FETCHER) T(ON_MISS) T(ON_LOST) T(VERSION_KIND) T(EMULATOR)
 
 #define AB_CONFIG_GROUPS(G)                                        \
 	G(POSTGRES, "Source database")                             \
@@ -78,6 +79,7 @@ struct ab_config_cpus {
 #define AB_CONFIG_C_SINKS(field, max) struct ab_config_sinks field;
 #define AB_CONFIG_C_CPUS(field, max) struct ab_config_cpus field;
 #define AB_CONFIG_C_IO_BACKEND(field, max) enum ab_config_io field;
+#define AB_CONFIG_C_FETCHER(field, max) enum ab_config_fetcher field;
 #define AB_CONFIG_C_ON_MISS(field, max) enum ab_config_on_miss field;
 #define AB_CONFIG_C_ON_LOST(field, max) enum ab_config_on_lost field;
 #define AB_CONFIG_C_VERSION_KIND(field, max) enum ab_config_version_kind field;

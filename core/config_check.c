@@ -186,6 +186,20 @@ static void check_prices(const struct ab_config *config, struct ab_config_proble
 				     "metrics have no login: everybody who reaches this address can read them");
 }
 
+/* The workers' own fetcher speaks in the clear. */
+static void check_fetcher(const struct ab_config *config, struct ab_config_problems *problems)
+{
+	for (int i = 0; i < config->kafka_conf_count; i++) {
+		const struct ab_kafka_property *property = &config->kafka_conf[i];
+		if (config->kafka_fetcher == AB_CONFIG_FETCHER_WORKERS && strcmp(property->name, "security.protocol") == 0 &&
+		    strcasecmp(property->value, "plaintext") != 0)
+			ab_config_report_key(config, problems, AB_CONFIG_ERROR, AB_KEY_KAFKA_FETCHER,
+					     "workers read without TLS and login only, KAFKA_CONF_SECURITY_PROTOCOL asks for %s: "
+					     "want auto or librdkafka",
+					     property->value);
+	}
+}
+
 static void check_flags(const struct ab_config *config, struct ab_config_problems *problems)
 {
 	for (int i = 0; i < AB_CONFIG_KEYS; i++) {
@@ -215,5 +229,6 @@ void ab_config_check(const struct ab_config *config, struct ab_config_problems *
 		    AB_KEY_ELASTICSEARCH_MAX_BUFFER_SIZE, config->elasticsearch_max_buffer_size);
 	check_logins(config, problems);
 	check_prices(config, problems);
+	check_fetcher(config, problems);
 	check_flags(config, problems);
 }

@@ -35,6 +35,7 @@ struct words {
 };
 
 static const char *const io_words[] = {"auto", "uring", "epoll"};
+static const char *const fetcher_words[] = {"auto", "workers", "librdkafka"};
 static const char *const miss_words[] = {"wait", "unknown"};
 static const char *const lost_words[] = {"stop", "continue"};
 static const char *const version_words[] = {"lsn", "offset"};
@@ -47,6 +48,7 @@ static struct words words_of(enum ab_config_type type)
 {
 	switch (type) {
 	case AB_TYPE_IO_BACKEND: return WORDS(io_words);
+	case AB_TYPE_FETCHER: return WORDS(fetcher_words);
 	case AB_TYPE_ON_MISS: return WORDS(miss_words);
 	case AB_TYPE_ON_LOST: return WORDS(lost_words);
 	case AB_TYPE_VERSION_KIND: return WORDS(version_words);

@@ -184,7 +184,7 @@ bool ab_content_feed_open(struct ab_content_feed *feed, const struct ab_config *
 	feed->decoder = ab_decoder_create((size_t)config->record_max_bytes);
 	snprintf(group, sizeof group, "%s.content", config->group_id);
 	feed->source =
-	    ab_source_open_private(config, config->content_topic, group, &callbacks, &feed->park.fd, 1, error);
+	    ab_source_open_private(config, config->content_topic, group, &callbacks, &feed->park, error);
 	if (feed->source == NULL)
 		return false;
 

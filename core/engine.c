@@ -66,7 +66,7 @@ static bool find_topic(struct ab_engine *engine)
 
 	ab_park_create(&park);
 	struct ab_source *source = ab_source_open_private(engine->config, engine->config->events_topic,
-							  engine->config->group_id, &callbacks, &park.fd, 1, error);
+							  engine->config->group_id, &callbacks, &park, error);
 	if (source == NULL) {
 		ab_engine_fail(engine, AB_EXIT_CONFIG, "%s", error);
 		ab_park_destroy(&park);
@@ -129,11 +129,11 @@ bool ab_engine_open_member(struct ab_engine *engine)
 	    .arg = engine,
 	};
 	char error[AB_SOURCE_ERROR_MAX_BYTES];
-	int fd[AB_WORKERS_MAX];
+	struct ab_park *park[AB_WORKERS_MAX];
 
 	for (int w = 0; w < engine->worker_count; w++)
-		fd[w] = engine->worker[w].park.fd;
-	engine->member = ab_source_open_member(engine->config, &callbacks, fd, engine->worker_count, error);
+		park[w] = &engine->worker[w].park;
+	engine->member = ab_source_open_member(engine->config, &callbacks, park, engine->worker_count, error);
 	if (engine->member == NULL)
 		ab_engine_fail(engine, AB_EXIT_CONFIG, "%s", error);
 	return engine->member != NULL;
@@ -144,10 +144,11 @@ static void say_how(struct ab_engine *engine)
 	const char *why = "";
 	const char *backend = ab_loop_backend(engine->delivery[0].loop, &why);
 
-	ab_log("anabranch " AB_VERSION ": %d worker%s, %d sink thread%s, %s%s%s%s, kernel %s, %zu contents",
+	ab_log("anabranch " AB_VERSION ": %d worker%s, %d sink thread%s, %s%s%s%s, kernel %s, records by %s, %zu contents",
 	       engine->worker_count, engine->worker_count == 1 ? "" : "s", engine->delivery_count,
 	       engine->delivery_count == 1 ? "" : "s", backend, why != NULL && why[0] ? " (io_uring: " : "",
 	       why != NULL ? why : "", why != NULL && why[0] ? ")" : "", ab_json_kernel(),
+	       ab_source_workers_fetch(engine->config) ? "workers" : "librdkafka",
 	       ab_cache_count(engine->feed.cache));
 	for (int w = 0; w < engine->worker_count && engine->config->ab_cpus.count > 0; w++) {
 		if (engine->worker[w].cpu < 0) {

@@ -12,13 +12,13 @@ struct ab_source *ab_engine_private_source(struct ab_engine *engine, struct ab_e
 {
 	const struct ab_source_callbacks callbacks = {.on_log = ab_engine_source_log, .arg = engine};
 	char group[256], error[AB_SOURCE_ERROR_MAX_BYTES];
-	int fd[AB_WORKERS_MAX];
+	struct ab_park *park[AB_WORKERS_MAX];
 
 	for (int w = 0; w < engine->worker_count; w++)
-		fd[w] = engine->worker[w].park.fd;
+		park[w] = &engine->worker[w].park;
 	snprintf(group, sizeof group, "%s.%s.reader", engine->config->group_id, sink->ops->name);
-	struct ab_source *source = ab_source_open_private(engine->config, engine->config->events_topic, group,
-							  &callbacks, fd, engine->worker_count, error);
+	struct ab_source *source =
+	    ab_source_open_reader(engine->config, group, &callbacks, park, engine->worker_count, error);
 	if (source == NULL)
 		ab_log("reader of %s: %s", sink->ops->name, error);
 	return source;

@@ -48,7 +48,7 @@ static struct ab_source *open_group(struct init *init, const char *group)
 	const struct ab_source_callbacks callbacks = {.on_log = on_log, .on_commit = on_commit, .arg = init};
 	char error[AB_SOURCE_ERROR_MAX_BYTES];
 	struct ab_source *source = ab_source_open_private(init->config, init->config->events_topic, group, &callbacks,
-							  &init->park.fd, 1, error);
+							  &init->park, error);
 	if (source == NULL)
 		fprintf(stderr, "kafka: %s\n", error);
 	return source;

@@ -51,9 +51,8 @@ size_t ab_memory_bound_print(const struct ab_config *config, FILE *to)
 	snprintf(of, sizeof of, "%zu contents%s", capacity,
 		 config->content_capacity > 0 ? "" : ", four times CONTENT_ROWS; by the rows found at start");
 	sum += line(to, "content cache", ab_cache_bytes(capacity), of);
-	int sources = AB_MEMORY_SOURCES(ab_sinks_count(config));
-	snprintf(of, sizeof of,
-		 "librdkafka's queues: shared reader, contents, and one for each sink reading by itself");
-	sum += line(to, "Kafka", ab_source_bytes(config, sources), of);
+	snprintf(of, sizeof of, "contents, shared reader, and one for each sink reading by itself: %s",
+		 ab_source_workers_fetch(config) ? "an answer a worker and broker (here one)" : "librdkafka's queues");
+	sum += line(to, "Kafka", ab_source_bytes(config, ab_sinks_count(config), workers), of);
 	return line(to, "sum", sum, "");
 }

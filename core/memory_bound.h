@@ -3,9 +3,6 @@
 
 #include "core/config.h"
 
-/* Consumers of librdkafka at most: the shared reader, contents, and one for each sink that reads by itself. */
-#define AB_MEMORY_SOURCES(sinks) (2 + (sinks))
-
 /* ab_worker_count() of the cores we may run on. */
 int ab_memory_bound_workers(const struct ab_config *config);
 

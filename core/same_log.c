@@ -91,7 +91,7 @@ enum ab_same_log ab_same_log(const struct ab_config *config, const struct ab_fin
 	ab_park_create(&park);
 	snprintf(group, sizeof group, "%s.fingerprint", config->group_id);
 	struct ab_source *source =
-	    ab_source_open_private(config, config->events_topic, group, &callbacks, &park.fd, 1, error);
+	    ab_source_open_private(config, config->events_topic, group, &callbacks, &park, error);
 	if (source == NULL || !ab_source_assign(source, asked, offset, look.open, error)) {
 		ab_log("kafka: %s", error);
 	} else {

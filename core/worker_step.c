@@ -510,7 +510,10 @@ static enum ab_step process(struct ab_worker *worker, int r, int i, struct ab_so
 		trouble(&worker->reader[r], AB_TROUBLE_LOST, record);
 		return AB_STEP_BLOCKED;
 	case AB_RECORD_ERROR:
-		ab_log("kafka: partition %d: %s", record->partition, record->error);
+		if (record->offset >= 0)
+			ab_log("kafka: partition %d: %s", record->partition, record->error);
+		else
+			ab_log("kafka: %s", record->error);
 		ab_count_add(&worker->counts.errors, 1);
 		return step;
 	}

@@ -1,14 +1,17 @@
 /* io/source.h — where records come from: the records of partition p from position x, and nothing more.
  *
- * One implementation: Kafka, by librdkafka (io/source_kafka.c). A source is one consumer. The member source belongs to
- * the consumer group and learns from it which partitions are ours; a private source is told. Neither ever decides an
- * offset: they start where the caller says, and a missing offset is an error, not a default.
+ * One implementation: Kafka. A source is one consumer of librdkafka (io/source_kafka.c), for the group and for every
+ * question. Records of the events topic are fetched by the workers themselves (io/fetcher.h), in a quarter of what
+ * librdkafka takes for it (PERFORMANCE.md row P-16); it does so where it is told to, and for everybody else.
+ *
+ * The member source belongs to the consumer group and learns from it which partitions are ours; another is told. None ever
+ * decides an offset: they start where the caller says, and a missing offset is an error, not a default.
  *
  *     control:  ab_source_poll ──▶ on_assign / on_revoke ──▶ ab_source_assign(offsets) / ab_source_unassign
  *     worker w: ab_source_drain(w) ──▶ records ──▶ ab_source_release
  *
  * Threads: drain and release from worker w for its own index; everything else from the control thread.
- * Memory:  librdkafka's queue, bounded by AB_SOURCE_QUEUE_KBYTES for each source.
+ * Memory:  an answer a worker (io/fetcher.h), or librdkafka's queue, bounded by AB_SOURCE_QUEUE_KBYTES for each source.
  * Source:  librdkafka's rdkafka.h; KIP-98 (control records leave holes in the offsets).
  */
 #pragma once
@@ -18,6 +21,7 @@
 #include "core/base.h"
 #include "core/config.h"
 #include "core/limits.h"
+#include "core/park.h"
 
 /* What librdkafka may hold per consumer before it stops fetching. Its threshold is checked between fetches, so one
  * answer of a broker may come on top; each record in the queue costs it an operation of 304 bytes. */
@@ -32,7 +36,7 @@ enum ab_record_kind {
 	AB_RECORD_DATA,
 	AB_RECORD_END,		/* the partition has nothing more now; offset is the next one there will be */
 	AB_RECORD_LOST,		/* the offset is not in the log (any more), or cannot be read there: error says which */
-	AB_RECORD_ERROR,	/* anything else: error says what; librdkafka goes on by itself */
+	AB_RECORD_ERROR,	/* anything else: error says what; reading goes on by itself. offset -1: of the whole, not the partition */
 };
 
 struct ab_source_record {
@@ -69,12 +73,16 @@ struct ab_commit {
 	const char *metadata;
 };
 
-/* worker_fd[w] is an eventfd that is written when records for worker w arrive. NULL with *error. */
+/* park[w] is what worker w sleeps in: it is woken when there are records for it. NULL with *error. */
 struct ab_source *ab_source_open_member(const struct ab_config *config, const struct ab_source_callbacks *callbacks,
-					const int *worker_fd, int worker_count, char *error);
+					struct ab_park *const *park, int worker_count, char *error);
+/* A sink's own reading of the events topic, by the workers. */
+struct ab_source *ab_source_open_reader(const struct ab_config *config, const char *group,
+					const struct ab_source_callbacks *callbacks, struct ab_park *const *park,
+					int worker_count, char *error);
+/* Any topic, for one thread, as worker 0. Always by librdkafka. */
 struct ab_source *ab_source_open_private(const struct ab_config *config, const char *topic, const char *group,
-					 const struct ab_source_callbacks *callbacks, const int *worker_fd,
-					 int worker_count, char *error);
+					 const struct ab_source_callbacks *callbacks, struct ab_park *park, char *error);
 void ab_source_close(struct ab_source *source);
 
 /* Serves callbacks for at most timeout_ms. */
@@ -85,7 +93,7 @@ bool ab_source_assign(struct ab_source *source, const uint16_t *partition, const
 		      char *error);
 void ab_source_unassign(struct ab_source *source);
 
-/* Worker w: up to max records, at once; 0 when there are none. Each must be released. */
+/* Worker w: up to max records, at once; 0 when there are none. Each must be released, before the next call. */
 int ab_source_drain(struct ab_source *source, int worker, struct ab_source_record *record, int max);
 void ab_source_release(struct ab_source_record *record);
 
@@ -122,5 +130,9 @@ int64_t ab_source_retention_ms(const struct ab_source *source);
 /* "" when unknown. */
 const char *ab_source_cluster(struct ab_source *source);
 
-/* Bytes of librdkafka's queues for n sources, for the memory bound. */
-size_t ab_source_bytes(const struct ab_config *config, int sources);
+/* Whether workers fetch by themselves; else librdkafka does it for them. */
+bool ab_source_workers_fetch(const struct ab_config *config);
+
+/* Bytes that wait to be read, for the memory bound: contents in librdkafka's queue; for the shared reader and one of each
+ * sink an answer of one broker a worker, or again librdkafka's queue. */
+size_t ab_source_bytes(const struct ab_config *config, int sinks, int workers);

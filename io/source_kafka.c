@@ -1,39 +1,21 @@
-/* io/source_kafka.c — Kafka as a source, by librdkafka. See source.h.
+/* io/source_kafka.c — Kafka as a source: its group, and its records where librdkafka reads them. See source.h.
  *
- * Every partition's queue is forwarded to its worker's queue before the partition is assigned, so that no record ever
- * passes through the control thread. Drained with time-out 0 on an eventfd: a batch call with a time-out would wait for
+ * Where workers fetch by themselves, the group is told of an assignment and librdkafka has nothing to read. Where they do
+ * not, every partition's queue is forwarded to its worker's queue before the partition is assigned, so that no record ever
+ * passes through the control thread; drained with time-out 0 on an eventfd, since a batch call with a time-out would wait for
  * a full batch (PERFORMANCE.md row K-1).
  */
-#include "io/source.h"
+#include "io/source_kafka.h"
 
-#include <librdkafka/rdkafka.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/clock.h"
 #include "io/kafka_conf.h"
+#include "io/unpack.h"
 
 #define DRAIN_MAX      1024
 #define COMMIT_WAIT_MS 2000 /* the longest a revoke or a stop waits for its commit */
-#define BROKER_WAIT_MS 5000 /* the longest a question to the broker may take */
-#define LOOK_INTERVAL_NS (10 * AB_NS_PER_S)
-
-struct ab_source {
-	rd_kafka_t *rk;
-	struct ab_source_callbacks callbacks;
-	char topic[AB_TOPIC_MAX_BYTES + 1];
-	bool member;
-	bool assigned;
-	int worker_count;
-	rd_kafka_queue_t *worker[AB_WORKERS_MAX];
-	rd_kafka_queue_t *admin;
-	int commits_under_way;
-	char cluster[128];
-	int64_t looked_ns;
-	_Atomic int64_t retention_ms;			/* written by control, read by views [S1] */
-	_Atomic int64_t log_start[AB_PARTITIONS_MAX];	/* likewise */
-};
 
 static void say(struct ab_source *source, const char *what, const char *text)
 {
@@ -93,10 +75,10 @@ static void rebalance_cb(rd_kafka_t *rk, rd_kafka_resp_err_t error, rd_kafka_top
 	uint16_t partition[AB_PARTITIONS_MAX];
 	int count = 0;
 
+	(void)rk;
 	if (error != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
 		source->callbacks.on_revoke(source->callbacks.arg);
-		rd_kafka_assign(rk, NULL);
-		source->assigned = false;
+		ab_source_unassign(source);
 		return;
 	}
 	for (int i = 0; i < list->cnt; i++) {
@@ -155,9 +137,41 @@ static rd_kafka_conf_t *configure(struct ab_source *source, const struct ab_conf
 	return conf.conf;
 }
 
+/* A KAFKA_CONF_ key is a wish about librdkafka, which might be for TLS or for its fetching: so librdkafka reads then. */
+bool ab_source_workers_fetch(const struct ab_config *config)
+{
+	switch (config->kafka_fetcher) {
+	case AB_CONFIG_FETCHER_WORKERS: return true;
+	case AB_CONFIG_FETCHER_LIBRDKAFKA: return false;
+	case AB_CONFIG_FETCHER_AUTO: break;
+	}
+	return config->kafka_conf_count == 0;
+}
+
+/* A sink that reads by itself is behind, or slow: nobody waits for its last milliseconds, and the others have the cores. Not
+ * more of them, though: where it joins the others again they wait for it. */
+#define APART_MIN_BYTES (256 * 1024)
+#define APART_WAIT_MS 5
+
+static struct ab_fetch_limits fetch_limits(const struct ab_config *config, bool apart)
+{
+	struct ab_fetch_limits limits = {
+	    .wait_ms = (int32_t)config->kafka_fetch_max_wait_ms,
+	    .min_bytes = (int32_t)config->kafka_fetch_min_bytes,
+	    .max_bytes = AB_FETCH_ANSWER_BYTES,
+	    .partition_bytes = (int32_t)config->kafka_max_partition_fetch_bytes,
+	};
+
+	if (apart && limits.min_bytes < APART_MIN_BYTES)
+		limits.min_bytes = APART_MIN_BYTES;
+	if (apart && limits.wait_ms > APART_WAIT_MS)
+		limits.wait_ms = APART_WAIT_MS;
+	return limits;
+}
+
 static struct ab_source *open_source(const struct ab_config *config, const char *topic, const char *group, bool member,
-				     const struct ab_source_callbacks *callbacks, const int *worker_fd,
-				     int worker_count, char *error)
+				     bool fetch, const struct ab_source_callbacks *callbacks,
+				     struct ab_park *const *park, int worker_count, char *error)
 {
 	AB_ASSERT(worker_count > 0 && worker_count <= AB_WORKERS_MAX);
 	struct ab_source *source = calloc(1, sizeof *source);
@@ -183,19 +197,26 @@ static struct ab_source *open_source(const struct ab_config *config, const char 
 	rd_kafka_set_log_queue(source->rk, NULL);
 	rd_kafka_poll_set_consumer(source->rk);
 	source->admin = rd_kafka_queue_new(source->rk);
+	ab_leaders_create(&source->leaders, topic);
+	const struct ab_fetch_limits limits = fetch_limits(config, !member);
 	for (int w = 0; w < worker_count; w++) {
 		static const uint64_t one = 1;
+		source->park[w] = park[w];
 		source->worker[w] = rd_kafka_queue_new(source->rk);
-		rd_kafka_queue_io_event_enable(source->worker[w], worker_fd[w], &one, sizeof one);
+		if (fetch)
+			source->fetcher[w] = ab_fetcher_create(&limits, (int)config->kafka_receive_buffer_bytes,
+							&source->leaders, park[w]);
+		else
+			rd_kafka_queue_io_event_enable(source->worker[w], park[w]->fd, &one, sizeof one);
 	}
 	return source;
 }
 
 struct ab_source *ab_source_open_member(const struct ab_config *config, const struct ab_source_callbacks *callbacks,
-					const int *worker_fd, int worker_count, char *error)
+					struct ab_park *const *park, int worker_count, char *error)
 {
-	struct ab_source *source = open_source(config, config->events_topic, config->group_id, true, callbacks,
-					       worker_fd, worker_count, error);
+	struct ab_source *source = open_source(config, config->events_topic, config->group_id, true,
+					       ab_source_workers_fetch(config), callbacks, park, worker_count, error);
 	if (source == NULL)
 		return NULL;
 
@@ -211,11 +232,18 @@ struct ab_source *ab_source_open_member(const struct ab_config *config, const st
 	return source;
 }
 
-struct ab_source *ab_source_open_private(const struct ab_config *config, const char *topic, const char *group,
-					 const struct ab_source_callbacks *callbacks, const int *worker_fd,
-					 int worker_count, char *error)
+struct ab_source *ab_source_open_reader(const struct ab_config *config, const char *group,
+					const struct ab_source_callbacks *callbacks, struct ab_park *const *park,
+					int worker_count, char *error)
 {
-	return open_source(config, topic, group, false, callbacks, worker_fd, worker_count, error);
+	return open_source(config, config->events_topic, group, false, ab_source_workers_fetch(config), callbacks, park, worker_count,
+			   error);
+}
+
+struct ab_source *ab_source_open_private(const struct ab_config *config, const char *topic, const char *group,
+					 const struct ab_source_callbacks *callbacks, struct ab_park *park, char *error)
+{
+	return open_source(config, topic, group, false, false, callbacks, &park, 1, error);
 }
 
 void ab_source_close(struct ab_source *source)
@@ -225,51 +253,25 @@ void ab_source_close(struct ab_source *source)
 	rd_kafka_queue_destroy(source->admin);
 	rd_kafka_consumer_close(source->rk);
 	rd_kafka_destroy(source->rk);
+	for (int w = 0; w < source->worker_count; w++) {
+		if (source->fetcher[w] != NULL)
+			ab_fetcher_destroy(source->fetcher[w]);
+	}
+	ab_leaders_destroy(&source->leaders);
 	free(source);
 }
 
-static void take_starts(struct ab_source *source, rd_kafka_event_t *event)
+static bool take_leaders(struct ab_source *source, rd_kafka_event_t *event)
 {
-	size_t count = 0;
-	const rd_kafka_ListOffsetsResultInfo_t **info =
-	    rd_kafka_ListOffsets_result_infos(rd_kafka_event_ListOffsets_result(event), &count);
+	const char *why = NULL;
 
-	for (size_t i = 0; i < count; i++) {
-		const rd_kafka_topic_partition_t *one = rd_kafka_ListOffsetsResultInfo_topic_partition(info[i]);
-		if (one->err == 0 && one->offset >= 0 && one->partition < AB_PARTITIONS_MAX)
-			atomic_store_explicit(&source->log_start[one->partition], one->offset,
-					      memory_order_relaxed); /* [S1] */
+	switch (ab_leaders_take(&source->leaders, event, &why)) {
+	case AB_LEADERS_OTHER: return false;
+	case AB_LEADERS_UNKNOWN: say(source, "which brokers lead the topic's partitions is not known", why); break;
+	case AB_LEADERS_NEW:
+		for (int w = 0; w < source->worker_count; w++)
+			ab_park_wake(source->park[w]);
 	}
-}
-
-static void take_retention(struct ab_source *source, rd_kafka_event_t *event)
-{
-	size_t resources = 0, entries = 0;
-	const rd_kafka_ConfigResource_t **resource =
-	    rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &resources);
-
-	if (resources == 0)
-		return;
-	const rd_kafka_ConfigEntry_t **entry = rd_kafka_ConfigResource_configs(resource[0], &entries);
-	for (size_t i = 0; i < entries; i++) {
-		const char *value = rd_kafka_ConfigEntry_value(entry[i]);
-		if (strcmp(rd_kafka_ConfigEntry_name(entry[i]), "retention.ms") == 0 && value != NULL)
-			atomic_store_explicit(&source->retention_ms, strtoll(value, NULL, 10),
-					      memory_order_relaxed); /* [S1] */
-	}
-}
-
-/* Who may not describe a topic goes without: nothing is said, since nothing depends on it. */
-static bool take_look(struct ab_source *source, rd_kafka_event_t *event)
-{
-	rd_kafka_event_type_t type = rd_kafka_event_type(event);
-
-	if (type != RD_KAFKA_EVENT_LISTOFFSETS_RESULT && type != RD_KAFKA_EVENT_DESCRIBECONFIGS_RESULT)
-		return false;
-	if (rd_kafka_event_error(event) == 0 && type == RD_KAFKA_EVENT_LISTOFFSETS_RESULT)
-		take_starts(source, event);
-	else if (rd_kafka_event_error(event) == 0)
-		take_retention(source, event);
 	return true;
 }
 
@@ -278,11 +280,13 @@ static void serve_admin(struct ab_source *source)
 	rd_kafka_event_t *event;
 
 	while ((event = rd_kafka_queue_poll(source->admin, 0)) != NULL) {
-		if (!take_look(source, event) && rd_kafka_event_error(event))
+		if (!take_leaders(source, event) && !ab_source_take_look(source, event) && rd_kafka_event_error(event))
 			say(source, "a group's mirrored offsets could not be committed",
 			    rd_kafka_event_error_string(event));
 		rd_kafka_event_destroy(event);
 	}
+	if (source->fetcher[0] != NULL && source->assigned)
+		ab_leaders_ask(&source->leaders, source->rk, source->admin);
 }
 
 void ab_source_poll(struct ab_source *source, int timeout_ms)
@@ -317,9 +321,30 @@ static void forward_to_workers(struct ab_source *source, const uint16_t *partiti
 	}
 }
 
+/* Each worker's share to its fetcher. */
+static void assign_fetchers(struct ab_source *source, const uint16_t *partition, const int64_t *offset, int count)
+{
+	for (int w = 0; w < source->worker_count; w++) {
+		uint16_t mine[AB_PARTITIONS_MAX];
+		int64_t from[AB_PARTITIONS_MAX];
+		int n = 0;
+		for (int i = 0; i < count; i++) {
+			if (partition[i] % source->worker_count != w)
+				continue;
+			mine[n] = partition[i];
+			from[n++] = offset[i];
+		}
+		ab_fetcher_assign(source->fetcher[w], mine, from, n);
+	}
+}
+
 bool ab_source_assign(struct ab_source *source, const uint16_t *partition, const int64_t *offset, int count,
 		      char *error)
 {
+	if (source->fetcher[0] != NULL) {
+		assign_fetchers(source, partition, offset, count);
+		count = 0; /* the group has to hear of an assignment, librdkafka has nothing to read */
+	}
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(count);
 
 	if (source->assigned)
@@ -341,6 +366,8 @@ bool ab_source_assign(struct ab_source *source, const uint16_t *partition, const
 
 void ab_source_unassign(struct ab_source *source)
 {
+	if (source->fetcher[0] != NULL)
+		assign_fetchers(source, NULL, NULL, 0);
 	rd_kafka_assign(source->rk, NULL);
 	source->assigned = false;
 }
@@ -369,6 +396,8 @@ int ab_source_drain(struct ab_source *source, int worker, struct ab_source_recor
 {
 	rd_kafka_message_t *message[DRAIN_MAX];
 
+	if (source->fetcher[worker] != NULL)
+		return ab_fetcher_drain(source->fetcher[worker], record, max);
 	ssize_t count = rd_kafka_consume_batch_queue(source->worker[worker], 0, message,
 						     (size_t)(max < DRAIN_MAX ? max : DRAIN_MAX));
 	for (ssize_t i = 0; i < count; i++) {
@@ -394,7 +423,8 @@ int ab_source_drain(struct ab_source *source, int worker, struct ab_source_recor
 
 void ab_source_release(struct ab_source_record *record)
 {
-	rd_kafka_message_destroy(record->handle);
+	if (record->handle != NULL)
+		rd_kafka_message_destroy(record->handle);
 	record->handle = NULL;
 }
 
@@ -437,7 +467,7 @@ bool ab_source_committed(struct ab_source *source, struct ab_committed *committe
 
 	for (int i = 0; i < count; i++)
 		rd_kafka_topic_partition_list_add(list, source->topic, committed[i].partition);
-	rd_kafka_resp_err_t result = rd_kafka_committed(source->rk, list, BROKER_WAIT_MS);
+	rd_kafka_resp_err_t result = rd_kafka_committed(source->rk, list, AB_SOURCE_ANSWER_MAX_MS);
 	for (int i = 0; i < list->cnt && result == 0; i++) {
 		result = list->elems[i].err;
 		committed[i].offset = list->elems[i].offset >= 0 ? list->elems[i].offset : -1;
@@ -461,96 +491,24 @@ void ab_source_commit_group(struct ab_source *source, const char *group, const s
 	rd_kafka_topic_partition_list_destroy(list);
 }
 
-int ab_source_partitions(struct ab_source *source)
-{
-	rd_kafka_topic_t *topic = rd_kafka_topic_new(source->rk, source->topic, NULL);
-	const struct rd_kafka_metadata *metadata = NULL;
-	int count = -1;
-
-	if (topic == NULL)
-		return -1;
-	if (rd_kafka_metadata(source->rk, 0, topic, &metadata, BROKER_WAIT_MS) == 0 && metadata->topic_cnt == 1) {
-		if (metadata->topics[0].err == 0)
-			count = metadata->topics[0].partition_cnt;
-		else if (metadata->topics[0].err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
-			count = 0;
-	}
-	if (metadata != NULL)
-		rd_kafka_metadata_destroy(metadata);
-	rd_kafka_topic_destroy(topic);
-	return count;
-}
-
-bool ab_source_bounds(struct ab_source *source, uint16_t partition, int64_t *first, int64_t *next)
-{
-	return rd_kafka_query_watermark_offsets(source->rk, source->topic, partition, first, next, BROKER_WAIT_MS) == 0;
-}
-
-int64_t ab_source_offset_at(struct ab_source *source, uint16_t partition, int64_t time_ms)
-{
-	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-	int64_t first, next, offset = -1;
-
-	rd_kafka_topic_partition_list_add(list, source->topic, partition)->offset = time_ms;
-	if (rd_kafka_offsets_for_times(source->rk, list, BROKER_WAIT_MS) == 0 && list->elems[0].err == 0) {
-		offset = list->elems[0].offset;
-		if (offset < 0 && ab_source_bounds(source, partition, &first, &next))
-			offset = next;
-	}
-	rd_kafka_topic_partition_list_destroy(list);
-	return offset;
-}
-
 void ab_source_cached_bounds(struct ab_source *source, uint16_t partition, int64_t *first, int64_t *next)
 {
+	if (source->fetcher[0] != NULL) {
+		ab_fetcher_bounds(source->fetcher[partition % source->worker_count], partition, first, next);
+		return;
+	}
 	if (rd_kafka_get_watermark_offsets(source->rk, source->topic, partition, first, next)) {
 		*first = -1;
 		*next = -1;
 	}
 }
 
-void ab_source_look(struct ab_source *source, const uint16_t *partition, int count)
+size_t ab_source_bytes(const struct ab_config *config, int sinks, int workers)
 {
-	int64_t now_ns = ab_monotonic_ns();
+	const size_t queue = AB_SOURCE_QUEUE_KBYTES * 1024 + AB_SOURCE_ANSWER_BYTES +
+			     AB_SOURCE_QUEUE_RECORDS * AB_SOURCE_OPERATION_BYTES;
+	const size_t one = AB_FETCH_BUFFER_BYTES + AB_UNPACK_FIRST_BYTES;
+	size_t readers = 1 + (size_t)sinks;
 
-	if (count == 0 || (source->looked_ns != 0 && now_ns - source->looked_ns < LOOK_INTERVAL_NS))
-		return;
-	source->looked_ns = now_ns;
-	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(count);
-	for (int i = 0; i < count; i++)
-		rd_kafka_topic_partition_list_add(list, source->topic, partition[i])->offset =
-		    RD_KAFKA_OFFSET_SPEC_EARLIEST;
-	rd_kafka_ListOffsets(source->rk, list, NULL, source->admin);
-	rd_kafka_topic_partition_list_destroy(list);
-	rd_kafka_ConfigResource_t *topic = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, source->topic);
-	rd_kafka_DescribeConfigs(source->rk, &topic, 1, NULL, source->admin);
-	rd_kafka_ConfigResource_destroy(topic);
-}
-
-int64_t ab_source_log_start(const struct ab_source *source, uint16_t partition)
-{
-	return atomic_load_explicit(&source->log_start[partition], memory_order_relaxed); /* [S1] */
-}
-
-int64_t ab_source_retention_ms(const struct ab_source *source)
-{
-	return atomic_load_explicit(&source->retention_ms, memory_order_relaxed); /* [S1] */
-}
-
-const char *ab_source_cluster(struct ab_source *source)
-{
-	if (source->cluster[0] == 0) {
-		char *id = rd_kafka_clusterid(source->rk, BROKER_WAIT_MS);
-		if (id != NULL)
-			snprintf(source->cluster, sizeof source->cluster, "%s", id);
-		rd_kafka_mem_free(source->rk, id);
-	}
-	return source->cluster;
-}
-
-size_t ab_source_bytes(const struct ab_config *config, int sources)
-{
-	(void)config;
-	return (size_t)sources * (AB_SOURCE_QUEUE_KBYTES * 1024 + AB_SOURCE_ANSWER_BYTES +
-				  AB_SOURCE_QUEUE_RECORDS * AB_SOURCE_OPERATION_BYTES);
+	return queue + readers * (ab_source_workers_fetch(config) ? (size_t)workers * one : queue);
 }

@@ -22,7 +22,7 @@ bool ab_verify_log_open(struct ab_verify_log *log, const struct ab_config *confi
 	const struct ab_source_callbacks callbacks = {.on_log = on_log, .arg = log};
 
 	ab_park_create(&log->park);
-	log->source = ab_source_open_private(config, topic, group, &callbacks, &log->park.fd, 1, error);
+	log->source = ab_source_open_private(config, topic, group, &callbacks, &log->park, error);
 	if (log->source == NULL) {
 		ab_park_destroy(&log->park);
 		return false;

@@ -155,11 +155,11 @@ class Lab:
         seen = Counter((event.id, event.lsn, event.op) for event in self.changes(since_id))
         return seen.total() - len(seen)
 
-    def make_topic_anew(self) -> None:
+    def make_topic_anew(self, config: dict[str, str] | None = None) -> None:
         kafka = self.services.kafka
         kafka.delete(self.events_topic)
         until("the topic gone", 20, lambda: self.events_topic not in kafka.admin.list_topics(timeout=10).topics)
-        kafka.create(self.events_topic)
+        kafka.create(self.events_topic, config=config)
 
     def prefill_beside(self, count: int, *arguments: str) -> None:
         """The same while the test goes on; whoever asks for the records waits for the last of them."""

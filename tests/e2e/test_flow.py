@@ -82,17 +82,35 @@ def test_the_boards_show_the_last_ten_minutes(lab: Lab) -> None:
     assert lab.services.redis.client.get("stats:last_update")
 
 
-WAYS = ["unwrapped+schema", "unwrapped", "envelope+schema", "envelope", "transactions"]
+SHAPES = ["unwrapped+schema", "unwrapped", "envelope+schema", "envelope"]
+CODECS = ["gzip", "snappy", "lz4", "zstd"]
+FETCHERS = ["workers", "librdkafka"]
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_every_way_the_connector_writes_is_read(lab: Lab, way: str) -> None:
-    more = ["--transaction", "700"] if way == "transactions" else ["--shape", way]
+def run_through(lab: Lab, *more: str, fetcher: str = "auto") -> None:
     lab.prefill(4_000, "--mix", "70:20:10", "--skew", "zipf:1.1", "--payload-bytes", "600", *more)
-    engine = lab.engine()
+    engine = lab.engine(KAFKA_FETCHER=fetcher)
     engine.init()
     engine.start()
     report = lab.assert_equal(engine)
     assert report.duplicates == 0
+    assert f"records by {'workers' if fetcher == 'auto' else fetcher}" in engine.log()
     engine.signal(signal.SIGTERM)
     assert engine.wait_end() == 0
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_shape_the_connector_writes_is_read(lab: Lab, shape: str) -> None:
+    run_through(lab, "--shape", shape)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_every_codec_is_read(lab: Lab, codec: str) -> None:
+    """The broker compresses what the generator sent, with Kafka's own libraries."""
+    lab.make_topic_anew({"compression.type": codec})
+    run_through(lab)
+
+
+@pytest.mark.parametrize("fetcher", FETCHERS)
+def test_either_fetcher_reads_transactions(lab: Lab, fetcher: str) -> None:
+    run_through(lab, "--transaction", "700", fetcher=fetcher)

@@ -84,13 +84,17 @@ def test_a_stop_finds_a_silent_sink_that_reads_by_itself(lab: Lab) -> None:
     until("together again", 30, lambda: not reads_alone(engine, "elasticsearch"))
 
 
-@pytest.mark.parametrize("choice", ["stop", "continue"])
-def test_retention_overtaking_a_silent_sink_is_loud_and_exact(lab: Lab, choice: str) -> None:
+# Little is fetched ahead: what the fetcher holds already is not lost.
+LITTLE_AHEAD = {
+    "workers": {"KAFKA_MAX_PARTITION_FETCH_BYTES": 20000},
+    "librdkafka": {"KAFKA_MAX_PARTITION_FETCH_BYTES": 20000, "KAFKA_CONF_QUEUED_MIN_MESSAGES": 100},
+}
+
+
+@pytest.mark.parametrize(("choice", "fetcher"), [("stop", "workers"), ("continue", "workers"), ("continue", "librdkafka")])
+def test_retention_overtaking_a_silent_sink_is_loud_and_exact(lab: Lab, choice: str, fetcher: str) -> None:
     sinks = {"redis", "elasticsearch"}
-    # Little is fetched ahead: what librdkafka holds already is not lost.
-    engine, place = start(
-        lab, "redis", sinks, ON_LOST_DATA=choice, KAFKA_CONF_QUEUED_MIN_MESSAGES=100, KAFKA_MAX_PARTITION_FETCH_BYTES=20000
-    )
+    engine, place = start(lab, "redis", sinks, ON_LOST_DATA=choice, **LITTLE_AHEAD[fetcher])
     lab.prefill(1_000)
     lab.settle(engine, sinks)
     place.silence(True)

@@ -336,31 +336,45 @@ static struct ab_source *open_source(const struct ab_source_callbacks *callbacks
 }
 
 struct ab_source *ab_source_open_member(const struct ab_config *config, const struct ab_source_callbacks *callbacks,
-					const int *worker_fd, int worker_count, char *error)
+					struct ab_park *const *park, int worker_count, char *error)
 {
 	struct ab_source *source = open_source(callbacks, worker_count);
 
 	(void)config;
-	(void)worker_fd;
+	(void)park;
 	(void)error;
 	source->member = true;
 	join(source);
 	return source;
 }
 
-struct ab_source *ab_source_open_private(const struct ab_config *config, const char *topic, const char *name,
-					 const struct ab_source_callbacks *callbacks, const int *worker_fd,
-					 int worker_count, char *error)
+static struct ab_source *open_apart(const struct ab_source_callbacks *callbacks, const char *name, int worker_count)
 {
-	(void)config;
-	(void)topic;
-	(void)worker_fd;
-	(void)error;
 	sim_crash_point();
 	sim_trace("a reader of its own: %s", name);
 	sim.tally.own_readers++;
 	nobody_waits(sim_engine_of(callbacks->arg), "opened");
 	return open_source(callbacks, worker_count);
+}
+
+struct ab_source *ab_source_open_reader(const struct ab_config *config, const char *name,
+					const struct ab_source_callbacks *callbacks, struct ab_park *const *park,
+					int worker_count, char *error)
+{
+	(void)config;
+	(void)park;
+	(void)error;
+	return open_apart(callbacks, name, worker_count);
+}
+
+struct ab_source *ab_source_open_private(const struct ab_config *config, const char *topic, const char *name,
+					 const struct ab_source_callbacks *callbacks, struct ab_park *park, char *error)
+{
+	(void)config;
+	(void)topic;
+	(void)park;
+	(void)error;
+	return open_apart(callbacks, name, 1);
 }
 
 /* A member that closes gives back and leaves. Its memory stays with the group when its engine was killed. */
@@ -514,9 +528,16 @@ const char *ab_source_cluster(struct ab_source *source)
 	return "simulated";
 }
 
-size_t ab_source_bytes(const struct ab_config *config, int sources)
+bool ab_source_workers_fetch(const struct ab_config *config)
 {
 	(void)config;
-	(void)sources;
+	return false;
+}
+
+size_t ab_source_bytes(const struct ab_config *config, int sinks, int workers)
+{
+	(void)config;
+	(void)sinks;
+	(void)workers;
 	return 0;
 }

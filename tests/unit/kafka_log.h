@@ -73,7 +73,7 @@ static inline void log_text(struct log *log, const char *text)
 
 static inline void log_add(struct log *log, int64_t delta, const char *key, const char *value)
 {
-	static struct log one;
+	static _Thread_local struct log one;
 
 	one.len = 0;
 	log_put(&one, 0, 1);
@@ -93,7 +93,7 @@ static inline void log_add(struct log *log, int64_t delta, const char *key, cons
 
 static inline void log_pack(struct log *log, enum ab_unpack_codec codec)
 {
-	static uint8_t packed[2 * LOG_ROOM];
+	static _Thread_local uint8_t packed[2 * LOG_ROOM];
 	uint8_t *plain = log->at + log->batch + 61;
 	size_t len = log->len - log->batch - 61, out = sizeof packed;
 	z_stream z = {.next_in = plain, .avail_in = (uInt)len, .next_out = packed, .avail_out = sizeof packed};
@@ -132,7 +132,7 @@ static inline void log_seal(struct log *log)
 /* The end of a transaction: 0 aborted, 1 committed. */
 static inline void log_marker(struct log *log, int64_t offset, int64_t producer, int kind)
 {
-	static struct log key;
+	static _Thread_local struct log key;
 
 	log_begin(log, offset, LOG_TRANSACTIONAL | LOG_CONTROL, producer);
 	key.len = 0;

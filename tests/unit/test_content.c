@@ -24,15 +24,13 @@ static void change(int content)
 }
 
 struct ab_source *ab_source_open_private(const struct ab_config *of, const char *name, const char *group,
-					 const struct ab_source_callbacks *callbacks, const int *worker_fd,
-					 int worker_count, char *error)
+					 const struct ab_source_callbacks *callbacks, struct ab_park *park, char *error)
 {
 	(void)of;
 	(void)name;
 	(void)group;
 	(void)callbacks;
-	(void)worker_fd;
-	(void)worker_count;
+	(void)park;
 	(void)error;
 	return (struct ab_source *)&topic_count;	/* never looked into */
 }

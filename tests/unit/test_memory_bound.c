@@ -69,7 +69,7 @@ static void expect_within_a_tenth(void)
 	FILE *nowhere = fopen("/dev/null", "w");
 	size_t bound = ab_memory_bound_print(&config, nowhere);
 
-	bound -= ab_source_bytes(&config, AB_MEMORY_SOURCES(ab_sinks_count(&config)));
+	bound -= ab_source_bytes(&config, ab_sinks_count(&config), ab_memory_bound_workers(&config));
 	fclose(nowhere);
 	size_t taken = take_all();
 	cr_expect_leq(taken, bound + bound / 10, "%zu taken, %zu printed", taken, bound);
