@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/cluster.h"
 #include "core/engine.h"
 #include "core/log.h"
 #include "core/same_log.h"
@@ -172,7 +173,7 @@ static bool adopt(struct ab_engine *engine, const struct ab_committed *one)
 		    engine->config->group_id, one->partition, one->metadata);
 		return false;
 	}
-	if (cluster[0] && strcmp(positions.cluster, "-") != 0 && strcmp(positions.cluster, cluster) != 0) {
+	if (ab_other_cluster(positions.cluster, cluster)) {
 		ab_engine_fail(
 		    engine, AB_EXIT_CONFIG,
 		    "positions are of Kafka cluster %s, this is %s: offsets of one mean nothing in the other; run "

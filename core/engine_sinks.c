@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/cluster.h"
 #include "core/engine.h"
 #include "core/log.h"
 
@@ -40,7 +41,7 @@ static bool is_of_other_kafka(struct ab_engine *engine, const struct ab_engine_s
 {
 	const char *theirs = errand->positions.cluster, *ours = ab_source_cluster(engine->member);
 
-	if (!sink->ops->stores_positions || !theirs[0] || !ours[0] || strcmp(theirs, ours) == 0)
+	if (!sink->ops->stores_positions || !ab_other_cluster(theirs, ours))
 		return false;
 	snprintf(why, AB_SINK_ERROR_MAX_BYTES,
 		 "its positions are of Kafka cluster %s, this is %s: offsets of one mean nothing in the other. Is it the "

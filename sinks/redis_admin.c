@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/cluster.h"
 #include "core/format.h"
 #include "sinks/redis_session.h"
 
@@ -200,7 +201,7 @@ static void check_layout(struct ab_redis_session *session, struct stored *stored
 /* Offsets of one Kafka mean nothing in another: with these positions records would be skipped, or counted again. */
 static void check_cluster(struct ab_redis_session *session, const struct stored *stored, const char *cluster)
 {
-	if (stored->at.cluster[0] && cluster[0] && strcmp(stored->at.cluster, cluster) != 0)
+	if (ab_other_cluster(stored->at.cluster, cluster))
 		ab_session_fail(session, AB_SINK_REFUSED, "redis: the positions in %s are of Kafka cluster %s, this is %s: "
 		     "point REDIS_HOST at the Redis of this Kafka, or delete the key and the counters and begin anew",
 		     session->sink->positions_key, stored->at.cluster, cluster);

@@ -1,4 +1,5 @@
 /* tests/unit/test_position.c — see core/position.h for the promises. */
+#include "core/cluster.h"
 #include "core/position.h"
 
 #include <criterion/criterion.h>
@@ -88,4 +89,12 @@ Test(position, lets_a_drained_sink_change_its_layout_and_no_other)
 	cr_assert_eq(drained.lanes, 5);
 	cr_assert_eq(drained.next[4], 7);
 	cr_assert_str_eq(drained.key, "user_id");
+}
+
+Test(position, of_other_kafkas_are_known_by_the_cluster)
+{
+	cr_expect(ab_other_cluster("one", "two"));
+	cr_expect_not(ab_other_cluster("one", "one"));
+	cr_expect_not(ab_other_cluster("", "two"));
+	cr_expect_not(ab_other_cluster("one", "-"));
 }
