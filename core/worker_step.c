@@ -14,8 +14,9 @@
  * matter of the record alone. */
 #define ENCODE_FIXED_BYTES (2048 + 6 * AB_CONTENT_TYPE_MAX_BYTES + 2)
 
-/* What of a record is fetched while the one before it is decoded: librdkafka's thread wrote it, so it lies in another core's
- * cache. Behind this the hardware knows where reading goes (PERFORMANCE.md row P-7). */
+/* What of a record is fetched while the one before it is decoded: where librdkafka reads, its thread wrote it, so it lies in
+ * another core's cache (PERFORMANCE.md row P-7; where the worker itself reads it makes no difference, row P-17). Behind this
+ * the hardware knows where reading goes. */
 #define PREFETCH_BYTES 2560
 
 /* How long a busy worker keeps a lane waiting for a chunk that is not full. */
