@@ -158,7 +158,7 @@ void ab_worker_destroy(struct ab_worker *worker);
 size_t ab_worker_bytes(const struct ab_config *config);
 
 /* How many workers so many cores are good for, if there are partitions enough: KAFKA_SOURCE_PARALLELISM, but one for two
- * cores, since the sinks and librdkafka keep a second one busy (PERFORMANCE.md row P-9). AB_CPUS gives each of its cores
+ * cores, since the sinks keep a second one busy (PERFORMANCE.md rows P-9, P-17). AB_CPUS gives each of its cores
  * to a worker first. */
 int ab_worker_count(const struct ab_config *config, int cores);
 

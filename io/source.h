@@ -1,8 +1,8 @@
 /* io/source.h — where records come from: the records of partition p from position x, and nothing more.
  *
  * One implementation: Kafka. A source is one consumer of librdkafka (io/source_kafka.c), for the group and for every
- * question. Records of the events topic are fetched by the workers themselves (io/fetcher.h), in a quarter of what
- * librdkafka takes for it (PERFORMANCE.md row P-16); it does so where it is told to, and for everybody else.
+ * question. Records of the events topic are fetched by the workers themselves (io/fetcher.h), which takes 0.6 of the engine's
+ * CPU (PERFORMANCE.md row P-16); librdkafka does it where it is told to, and for everybody else.
  *
  * The member source belongs to the consumer group and learns from it which partitions are ours; another is told. None ever
  * decides an offset: they start where the caller says, and a missing offset is an error, not a default.
