@@ -21,10 +21,11 @@ struct log {
 	int32_t records;
 };
 
+/* Big-endian; above eight bytes with zeros in front. */
 static inline void log_put(struct log *log, uint64_t v, int bytes)
 {
 	for (int i = bytes - 1; i >= 0; i--)
-		log->at[log->len++] = (uint8_t)(v >> (8 * i));
+		log->at[log->len++] = i < 8 ? (uint8_t)(v >> (8 * i)) : 0;
 }
 
 static inline void log_set(struct log *log, size_t at, uint64_t v, int bytes)
