@@ -189,10 +189,11 @@ static void check_prices(const struct ab_config *config, struct ab_config_proble
 /* The workers' own fetcher speaks in the clear. */
 static void check_fetcher(const struct ab_config *config, struct ab_config_problems *problems)
 {
+	if (config->kafka_fetcher != AB_CONFIG_FETCHER_WORKERS)
+		return;
 	for (int i = 0; i < config->kafka_conf_count; i++) {
 		const struct ab_kafka_property *property = &config->kafka_conf[i];
-		if (config->kafka_fetcher == AB_CONFIG_FETCHER_WORKERS && strcmp(property->name, "security.protocol") == 0 &&
-		    strcasecmp(property->value, "plaintext") != 0)
+		if (strcmp(property->name, "security.protocol") == 0 && strcasecmp(property->value, "plaintext") != 0)
 			ab_config_report_key(config, problems, AB_CONFIG_ERROR, AB_KEY_KAFKA_FETCHER,
 					     "workers read without TLS and login only, KAFKA_CONF_SECURITY_PROTOCOL asks for %s: "
 					     "want auto or librdkafka",

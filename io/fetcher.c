@@ -31,7 +31,6 @@ static void forget_brokers(struct ab_fetcher *fetcher)
 	fetcher->broker_count = 0;
 	fetcher->current = NULL;
 	fetcher->walking = false;
-	fetcher->leaders_seen = 0;
 }
 
 void ab_fetcher_destroy(struct ab_fetcher *fetcher)
@@ -43,10 +42,7 @@ void ab_fetcher_destroy(struct ab_fetcher *fetcher)
 
 void ab_fetcher_assign(struct ab_fetcher *fetcher, const uint16_t *partition, const int64_t *offset, int count)
 {
-	for (int b = 0; b < fetcher->broker_count; b++)
-		ab_fetcher_close_broker(&fetcher->broker[b]);
-	fetcher->current = NULL;
-	fetcher->walking = false;
+	forget_brokers(fetcher);
 	fetcher->said = false;
 	fetcher->count = count;
 	fetcher->leaders_seen = 0;
