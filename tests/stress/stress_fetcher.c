@@ -3,12 +3,11 @@
  *
  * A broker is a thread with one connection at a time; what it does to each request is drawn from a seed.
  */
-#include <arpa/inet.h>
 #include <pthread.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "io/fetcher.h"
+#include "tests/unit/kafka_broker.h"
 #include "tests/unit/kafka_log.h"
 
 #define RECORDS 6000
@@ -38,13 +37,6 @@ static uint32_t chance(struct broker *b, uint32_t of)
 static bool receive(int fd, uint8_t *to, size_t len)
 {
 	return recv(fd, to, len, MSG_WAITALL) == (ssize_t)len;
-}
-
-static void put_count(struct log *log, size_t count)
-{
-	for (count++; count >= 0x80; count >>= 7)
-		log_put(log, (count & 0x7f) | 0x80, 1);
-	log_put(log, count, 1);
 }
 
 /* Some batches from an offset on, now and then with one that ends in the middle. */
@@ -78,7 +70,7 @@ static void put_part(struct broker *b, int32_t partition, int64_t offset)
 	log_put(to, UINT32_MAX, 4);
 	if (refuses)
 		b->records.len = 0;
-	put_count(to, b->records.len);
+	log_count(to, b->records.len);
 	memcpy(to->at + to->len, b->records.at, b->records.len);
 	to->len += b->records.len;
 	log_put(to, 0, 1);
@@ -94,9 +86,9 @@ static void answer_fetch(struct broker *b, struct ab_wire *wire)
 	ab_wire_skip(wire, (size_t)ab_wire_count(wire));
 	int64_t parts = ab_wire_count(wire);
 	log_put(to, 0, 1 + 4 + 2 + 4);
-	put_count(to, 1);
+	log_count(to, 1);
 	log_put(to, 0x0274, 2);
-	put_count(to, (size_t)parts);
+	log_count(to, (size_t)parts);
 	for (int64_t i = 0; i < parts; i++) {
 		int32_t partition = ab_wire_i32(wire);
 		ab_wire_i32(wire);
@@ -148,31 +140,6 @@ static void *run_broker(void *arg)
 	}
 }
 
-static void open_broker(struct broker *b, uint32_t seed)
-{
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof at;
-
-	b->random = seed;
-	b->listener = socket(AF_INET, SOCK_STREAM, 0);
-	AB_ASSERT(bind(b->listener, (struct sockaddr *)&at, sizeof at) == 0 && listen(b->listener, 8) == 0);
-	getsockname(b->listener, (struct sockaddr *)&at, &len);
-	b->port = ntohs(at.sin_port);
-}
-
-static void lead(int partition, const struct broker *b)
-{
-	struct ab_leader *leader = &leaders.of[partition];
-	struct sockaddr_in *at = (struct sockaddr_in *)&leader->address[0].at;
-
-	memset(leader, 0, sizeof *leader);
-	*at = (struct sockaddr_in){
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(b->port)};
-	leader->address[0].len = sizeof *at;
-	leader->count = 1;
-	snprintf(leader->name, sizeof leader->name, "127.0.0.1:%u", b->port);
-}
-
 /* Control: tells who leads whenever it is asked, and now and then somebody else. */
 static void *run_control(void *arg)
 {
@@ -186,7 +153,7 @@ static void *run_control(void *arg)
 		pthread_mutex_lock(&leaders.mutex);
 		turn++;
 		for (int p = 0; p < PARTITIONS; p++)
-			lead(p, &broker[(turn / 8 + (uint32_t)p * (turn / 32)) % 2]);
+			broker_leads(&leaders.of[p], broker[(turn / 8 + (uint32_t)p * (turn / 32)) % 2].port);
 		atomic_fetch_add_explicit(&leaders.version, 1, memory_order_release); /* [D2] */
 		pthread_mutex_unlock(&leaders.mutex);
 		ab_park_wake(&park);
@@ -229,7 +196,8 @@ int main(void)
 	ab_leaders_create(&leaders, "t");
 	ab_park_create(&park);
 	for (uint32_t i = 0; i < 2; i++) {
-		open_broker(&broker[i], i + 1);
+		broker[i].random = i + 1;
+		broker[i].listener = broker_listen(0, &broker[i].port);
 		pthread_create(&thread[i], NULL, run_broker, &broker[i]);
 	}
 	pthread_create(&control, NULL, run_control, NULL);

@@ -62,6 +62,14 @@ static inline void log_begin(struct log *log, int64_t base, int attributes, int6
 	log_put(log, 0, 4);		/* how many */
 }
 
+/* Of a compact array or text. */
+static inline void log_count(struct log *log, size_t count)
+{
+	for (count++; count >= 0x80; count >>= 7)
+		log_put(log, (count & 0x7f) | 0x80, 1);
+	log_put(log, count, 1);
+}
+
 /* NULL: none. */
 static inline void log_text(struct log *log, const char *text)
 {

@@ -1,12 +1,11 @@
 /* tests/unit/test_fetcher.c — a worker's fetcher against a broker that the test plays itself, request by request. */
-#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "io/fetcher.h"
+#include "tests/unit/kafka_broker.h"
 #include "tests/unit/kafka_log.h"
 
 #define TRIES 400		/* of a millisecond each */
@@ -32,27 +31,13 @@ static struct ab_source_record record[AB_DRAIN_MAX + 1];
 
 static void open_broker(struct broker *broker)
 {
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof at;
-
 	broker->fd = -1;
-	broker->listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	cr_assert(bind(broker->listener, (struct sockaddr *)&at, sizeof at) == 0 && listen(broker->listener, 8) == 0);
-	getsockname(broker->listener, (struct sockaddr *)&at, &len);
-	broker->port = ntohs(at.sin_port);
+	broker->listener = broker_listen(SOCK_NONBLOCK, &broker->port);
 }
 
 static void lead(uint16_t partition, const struct broker *broker)
 {
-	struct ab_leader *leader = &leaders.of[partition];
-	struct sockaddr_in *at = (struct sockaddr_in *)&leader->address[0].at;
-
-	memset(leader, 0, sizeof *leader);
-	*at = (struct sockaddr_in){
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(broker->port)};
-	leader->address[0].len = sizeof *at;
-	leader->count = 1;
-	snprintf(leader->name, sizeof leader->name, "127.0.0.1:%u", broker->port);
+	broker_leads(&leaders.of[partition], broker->port);
 	leaders.version++;
 }
 
@@ -179,6 +164,14 @@ static void take_fetch(struct broker *broker)
 	cr_assert_not(wire.failed);
 }
 
+/* Assigned, connected, and asked for the first time. */
+static void start(int count, int64_t offset)
+{
+	assign(count, offset);
+	meet(&here);
+	take_fetch(&here);
+}
+
 static int64_t asked_from(const struct broker *broker, int partition)
 {
 	for (int i = 0; i < broker->asked; i++) {
@@ -188,27 +181,20 @@ static int64_t asked_from(const struct broker *broker, int partition)
 	return -1;
 }
 
-static void put_count(struct log *log, size_t count)
-{
-	for (count++; count >= 0x80; count >>= 7)
-		log_put(log, (count & 0x7f) | 0x80, 1);
-	log_put(log, count, 1);
-}
-
 static void begin_answer(struct broker *broker, int parts)
 {
 	out.len = 0;
 	log_put(&out, 0, 4);
 	log_put(&out, (uint64_t)broker->correlation, 4);
 	log_put(&out, 0, 1 + 4 + 2 + 4);
-	put_count(&out, 1);
+	log_count(&out, 1);
 	if (ab_fetch_has_id(&leaders.topic)) {
 		memcpy(out.at + out.len, leaders.topic.id, 16);
 		out.len += 16;
 	} else {
 		log_put(&out, 0x0274, 2);
 	}
-	put_count(&out, (size_t)parts);
+	log_count(&out, (size_t)parts);
 }
 
 /* topic_log's bytes are the records. */
@@ -221,7 +207,7 @@ static void put_part(int partition, int error, int64_t stable)
 	log_put(&out, 0, 8);
 	log_put(&out, 1, 1);
 	log_put(&out, UINT32_MAX, 4);
-	put_count(&out, topic_log.len);
+	log_count(&out, topic_log.len);
 	memcpy(out.at + out.len, topic_log.at, topic_log.len);
 	out.len += topic_log.len;
 	log_put(&out, 0, 1);
@@ -271,6 +257,15 @@ static const char *given(int at_least)
 	return text;
 }
 
+/* The only part, refused with one of Kafka's errors. */
+static void refuse(struct broker *broker, int error)
+{
+	topic_log.len = 0;
+	begin_answer(broker, 1);
+	put_part(0, error, -1);
+	end_answer(broker, WHOLE);
+}
+
 static void hang_up(struct broker *broker)
 {
 	close(broker->fd);
@@ -279,9 +274,7 @@ static void hang_up(struct broker *broker)
 
 Test(fetcher, reads_on_from_where_the_answer_ended)
 {
-	assign(1, 5);
-	meet(&here);
-	take_fetch(&here);
+	start(1, 5);
 	cr_expect_eq(asked_from(&here, 0), 5);
 	answer(&here, 0, 4, 3, 100); /* a batch that begins below */
 	cr_expect_str_eq(given(2), "0:5 0:6 ");
@@ -294,9 +287,7 @@ Test(fetcher, reads_on_from_where_the_answer_ended)
 /* The broker looks for the next records while we read these. */
 Test(fetcher, asks_on_before_it_gives_out)
 {
-	assign(1, 0);
-	meet(&here);
-	take_fetch(&here);
+	start(1, 0);
 	answer(&here, 0, 0, 3, 100);
 	for (int i = 0; i < TRIES && !readable(here.fd); i++) {
 		cr_assert_leq(ab_fetcher_drain(fetcher, record, 1), 1);
@@ -312,9 +303,7 @@ Test(fetcher, tells_the_end_once)
 {
 	int64_t first, next;
 
-	assign(1, 0);
-	meet(&here);
-	take_fetch(&here);
+	start(1, 0);
 	answer(&here, 0, 0, 2, 2);
 	cr_expect_str_eq(given(3), "0:0 0:1 0:e2 ");
 	take_fetch(&here);
@@ -331,9 +320,7 @@ Test(fetcher, loses_and_doubles_nothing_when_a_broker_goes_within_an_answer)
 {
 	topic_log.len = 0;
 	log_batch(&topic_log, 0, 3, 0, -1, AB_UNPACK_NONE);
-	assign(1, 0);
-	meet(&here);
-	take_fetch(&here);
+	start(1, 0);
 	begin_answer(&here, 1);
 	put_part(0, 0, 100);
 	end_answer(&here, 40);
@@ -349,9 +336,7 @@ Test(fetcher, loses_and_doubles_nothing_when_a_broker_goes_within_an_answer)
 
 Test(fetcher, loses_and_doubles_nothing_when_a_broker_goes_behind_an_answer)
 {
-	assign(1, 0);
-	meet(&here);
-	take_fetch(&here);
+	start(1, 0);
 	answer(&here, 0, 0, 3, 100);
 	hang_up(&here); /* before the next request can be sent */
 	cr_expect_str_eq(given(3), "0:0 0:1 0:2 ");
@@ -362,9 +347,7 @@ Test(fetcher, loses_and_doubles_nothing_when_a_broker_goes_behind_an_answer)
 
 Test(fetcher, takes_nothing_of_an_answer_that_makes_no_sense)
 {
-	assign(2, 0);
-	meet(&here);
-	take_fetch(&here);
+	start(2, 0);
 	topic_log.len = 0;
 	log_batch(&topic_log, 0, 3, 0, -1, AB_UNPACK_NONE);
 	begin_answer(&here, 2); /* but there is only one */
@@ -378,9 +361,7 @@ Test(fetcher, takes_nothing_of_an_answer_that_makes_no_sense)
 
 Test(fetcher, goes_to_the_new_leader)
 {
-	assign(2, 0);
-	meet(&here);
-	take_fetch(&here);
+	start(2, 0);
 	topic_log.len = 0;
 	log_batch(&topic_log, 0, 2, 0, -1, AB_UNPACK_NONE);
 	begin_answer(&here, 2);
@@ -403,9 +384,7 @@ Test(fetcher, goes_to_the_new_leader)
 
 Test(fetcher, tells_once_what_is_lost_and_goes_on_with_the_others)
 {
-	assign(2, 9);
-	meet(&here);
-	take_fetch(&here);
+	start(2, 9);
 	topic_log.len = 0;
 	begin_answer(&here, 2);
 	put_part(0, 1, -1);
@@ -419,9 +398,7 @@ Test(fetcher, tells_once_what_is_lost_and_goes_on_with_the_others)
 
 Test(fetcher, never_goes_on_behind_what_it_cannot_read)
 {
-	assign(1, 0);
-	meet(&here);
-	take_fetch(&here);
+	start(1, 0);
 	topic_log.len = 0;
 	log_batch(&topic_log, 0, 1, 0, -1, AB_UNPACK_NONE);
 	log_batch(&topic_log, 1, 2, 0, -1, AB_UNPACK_NONE);
@@ -441,9 +418,7 @@ Test(fetcher, takes_an_answer_larger_than_its_buffer)
 	int count = 0;
 
 	memset(value, 'x', 1000);
-	assign(1, 0);
-	meet(&here);
-	take_fetch(&here);
+	start(1, 0);
 	/* Six parts of one partition, of which the first counts: nobody would send that, but it is large. */
 	topic_log.len = 0;
 	log_begin(&topic_log, 0, 0, -1);
@@ -481,15 +456,11 @@ Test(fetcher, takes_an_answer_larger_than_its_buffer)
 
 Test(fetcher, gives_up_what_was_under_way_when_it_is_assigned_anew)
 {
-	assign(1, 0);
-	meet(&here);
-	take_fetch(&here);
+	start(1, 0);
 	answer(&here, 0, 0, 3, 100);
 	while (ab_fetcher_drain(fetcher, record, 1) == 0)
 		usleep(1000);
-	assign(1, 7);
-	meet(&here);
-	take_fetch(&here);
+	start(1, 7);
 	cr_expect_eq(asked_from(&here, 0), 7);
 	answer(&here, 0, 7, 1, 100);
 	cr_expect_str_eq(given(1), "0:7 ");
@@ -500,22 +471,15 @@ Test(fetcher, gives_up_what_was_under_way_when_it_is_assigned_anew)
 Test(fetcher, knows_a_topic_that_was_made_anew)
 {
 	leaders.topic.id[0] = 1;
-	assign(1, 5);
-	meet(&here);
-	take_fetch(&here);
-	topic_log.len = 0;
-	begin_answer(&here, 1);
-	put_part(0, 100, -1); /* could be that the broker does not know it yet */
-	end_answer(&here, WHOLE);
+	start(1, 5);
+	refuse(&here, 100); /* could be that the broker does not know it yet */
 	cr_expect_str_eq(given(1), "");
 	leaders.topic.id[0] = 2;
 	leaders.version++;
 	cr_expect_eq(ab_fetcher_drain(fetcher, record, 1), 0);
 	take_fetch(&here);
 	leaders.topic.id[0] = 1;
-	begin_answer(&here, 1);
-	put_part(0, 100, -1);
-	end_answer(&here, WHOLE);
+	refuse(&here, 100);
 	cr_expect_str_eq(given(1), "0:L5 ");
 }
 
@@ -532,12 +496,9 @@ Test(fetcher, says_once_what_the_broker_refuses)
 {
 	assign(1, 0);
 	meet(&here);
-	topic_log.len = 0;
 	for (int i = 0; i < 2; i++) {
 		take_fetch(&here);
-		begin_answer(&here, 1);
-		put_part(0, 29, -1);
-		end_answer(&here, WHOLE);
+		refuse(&here, 29);
 		cr_expect_str_eq(given(1), i == 0 ? "0:E0 " : "");
 	}
 }
@@ -548,9 +509,7 @@ Test(fetcher, lets_its_worker_sleep_while_nothing_new_comes)
 	int64_t before_ms, after_ms;
 	struct timespec t;
 
-	assign(1, 0);
-	meet(&here);
-	take_fetch(&here);
+	start(1, 0);
 	answer(&here, 0, 0, 3, 100);
 	usleep(20000);
 	ab_park_sleep(&park, 0);
