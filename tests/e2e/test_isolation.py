@@ -100,7 +100,7 @@ def test_retention_overtaking_a_silent_sink_is_loud_and_exact(lab: Lab, choice: 
     place.silence(True)
     lab.prefill(3 * BUFFERED, seed=3)
     records = lab.settle(engine, {"elasticsearch"})
-    assert reads_alone(engine, "redis")
+    until("detached", 30, lambda: reads_alone(engine, "redis"))
     to = {partition: end - 100 for partition, end in lab.ends(records).items()}
     lab.services.kafka.delete_records(lab.events_topic, to)
     place.silence(False)
