@@ -50,7 +50,7 @@ struct ab_engine_sink {
 	bool apart;			/* it left, or came late: reads by itself until its workers have joined it */
 	struct ab_rejoin rejoin;
 	/* Offsets that retention took before it had them: the last gap of each partition, and all of them. */
-	int64_t lost_from[AB_PARTITIONS_MAX], lost_to[AB_PARTITIONS_MAX];
+	int64_t lost_from[AB_PARTITIONS_MAX], lost_whole_from[AB_PARTITIONS_MAX], lost_to[AB_PARTITIONS_MAX];
 	uint64_t lost_offsets;
 	int64_t floor[AB_PARTITIONS_MAX];	/* it does not read below: the end of a gap it was told of since it began; 0: none */
 	int64_t stood;			/* sum of its positions when last looked at */

@@ -29,17 +29,21 @@ static bool find_starts(struct ab_engine *engine, int64_t *first)
 
 /* Offsets are lost once: a sink that begins anew before it has come behind its gap is told of the gap again. Only the last
  * gap of a partition is kept: who goes back over two counts the earlier one again. */
-static void note_gap(struct ab_engine_sink *sink, uint16_t p, int64_t from, int64_t to)
+static void note_gap(struct ab_engine_sink *sink, uint16_t p, int64_t from, int64_t whole_from, int64_t to)
 {
 	uint64_t known = 0;
 
 	if (from <= sink->lost_to[p] && sink->lost_from[p] <= to) {
 		known = (uint64_t)(sink->lost_to[p] - sink->lost_from[p]);
-		from = sink->lost_from[p] < from && known > 0 ? sink->lost_from[p] : from;
+		if (sink->lost_from[p] < from && known > 0) {
+			from = sink->lost_from[p];
+			whole_from = sink->lost_whole_from[p];
+		}
 		to = sink->lost_to[p] > to ? sink->lost_to[p] : to;
 	}
 	sink->lost_offsets += (uint64_t)(to - from) - known;
 	sink->lost_from[p] = from;
+	sink->lost_whole_from[p] = whole_from;
 	sink->lost_to[p] = to;
 }
 
@@ -54,11 +58,16 @@ static char *note_gaps(struct ab_engine *engine, int s, const int64_t *first)
 		int64_t from = ab_worker_reads_from(&engine->worker[p % engine->worker_count], s, p);
 		if (from < 0 || from >= first[p])
 			continue;
-		note_gap(sink, p, from, first[p]);
+		int64_t whole_from = ab_worker_untouched_from(&engine->worker[p % engine->worker_count], s, p);
+		if (whole_from > first[p])
+			whole_from = first[p];
+		note_gap(sink, p, from, whole_from, first[p]);
 		ab_worker_lose(&engine->worker[p % engine->worker_count], s, p, first[p]);
 		sink->floor[p] = first[p];
 		ab_text_add(&out, "%spartition %d: offsets %" PRId64 " to %" PRId64, out.len > 0 ? ", " : "", p, from,
 			    first[p] - 1);
+		if (whole_from > from)
+			ab_text_add(&out, " (below %" PRId64 " only what is of the lanes that were behind)", whole_from);
 	}
 	if (out.len > 0)
 		return out.text;

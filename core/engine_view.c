@@ -386,7 +386,8 @@ static void states_metrics(struct ab_text_out *out, const struct ab_engine *engi
 	for (int s = 0; s < engine->sink_count; s++)
 		ab_text_add(out, "anabranch_sink_lost_offsets_total{sink=\"%s\"} %" PRIu64 "\n", engine->sink[s].ops->name,
 			    engine->sink[s].lost_offsets);
-	help(out, "sink_lost_range", "gauge", "The last range of offsets that was lost so, from the first to before the second.");
+	help(out, "sink_lost_range", "gauge",
+	     "The last range of offsets that was lost so, from the first to before the last. Below whole_from only some.");
 	for (int s = 0; s < engine->sink_count; s++) {
 		const struct ab_engine_sink *sink = &engine->sink[s];
 		for (int p = 0; p < AB_PARTITIONS_MAX; p++) {
@@ -394,8 +395,10 @@ static void states_metrics(struct ab_text_out *out, const struct ab_engine *engi
 				continue;
 			ab_text_add(out,
 				    "anabranch_sink_lost_range{sink=\"%s\",partition=\"%d\",bound=\"from\"} %" PRId64
+				    "\nanabranch_sink_lost_range{sink=\"%s\",partition=\"%d\",bound=\"whole_from\"} %" PRId64
 				    "\nanabranch_sink_lost_range{sink=\"%s\",partition=\"%d\",bound=\"to\"} %" PRId64 "\n",
-				    sink->ops->name, p, sink->lost_from[p], sink->ops->name, p, sink->lost_to[p]);
+				    sink->ops->name, p, sink->lost_from[p], sink->ops->name, p, sink->lost_whole_from[p],
+				    sink->ops->name, p, sink->lost_to[p]);
 		}
 	}
 }

@@ -153,6 +153,18 @@ int64_t ab_worker_reads_from(const struct ab_worker *worker, int s, uint16_t p)
 	return next < 0 || next > given ? next : given;
 }
 
+int64_t ab_worker_untouched_from(const struct ab_worker *worker, int s, uint16_t p)
+{
+	const struct ab_worker_sink *sink = &worker->sink[s];
+	int64_t most = ab_worker_reads_from(worker, s, p);
+
+	for (uint32_t l = 0; l < sink->lanes; l++) {
+		if (sink->link[l].covered[p] > most)
+			most = sink->link[l].covered[p];
+	}
+	return most;
+}
+
 void ab_worker_lose(struct ab_worker *worker, int s, uint16_t p, int64_t first)
 {
 	struct ab_worker_sink *sink = &worker->sink[s];

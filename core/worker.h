@@ -195,6 +195,10 @@ int64_t ab_worker_given(const struct ab_worker *worker, int s, uint16_t p);
  * -1: it does not read it. */
 int64_t ab_worker_reads_from(const struct ab_worker *worker, int s, uint16_t p);
 
+/* Standing still. The offset of partition p from which on no lane of sink s was given anything: below it, down to
+ * ab_worker_reads_from, the lanes that were ahead of the others have had their own records. -1: not its partition. */
+int64_t ab_worker_untouched_from(const struct ab_worker *worker, int s, uint16_t p);
+
 /* Standing still. Nothing of partition p below `first` is left for sink s to read: a record that it had taken up and not
  * finished there was not consumed. What was in a chunk that was given up stays so. */
 void ab_worker_lose(struct ab_worker *worker, int s, uint16_t p, int64_t first);

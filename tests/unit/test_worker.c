@@ -331,6 +331,23 @@ Test(worker, says_from_where_on_a_sink_reads_by_the_reader_it_has_here)
 	end();
 }
 
+/* A full lane's open chunk is dropped when readers change, the others' are handed over: then they are not level. */
+Test(worker, tells_what_no_lane_was_given_from_what_only_some_were)
+{
+	begin();
+	worker.sink[0].lanes = 2;
+	ab_link_create(&worker.sink[0].link[1]);
+	worker.sink[0].link[1].covered[0] = 14;
+	cr_expect_eq(ab_worker_reads_from(&worker, 0, 0), 10);
+	cr_expect_eq(ab_worker_untouched_from(&worker, 0, 0), 14);
+	worker.reader[0].next[0] = 12;
+	cr_expect_eq(ab_worker_reads_from(&worker, 0, 0), 12);
+	cr_expect_eq(ab_worker_untouched_from(&worker, 0, 0), 14);
+	worker.reader[0].next[0] = 20;
+	cr_expect_eq(ab_worker_untouched_from(&worker, 0, 0), 20, "what was read is given, or will be");
+	end();
+}
+
 Test(worker, one_is_enough_for_two_cores_unless_they_are_named)
 {
 	struct ab_config defaults;
