@@ -162,6 +162,11 @@ static void tend(struct ab_engine *engine, struct ab_worker *worker, int r)
 			overtaken(engine, worker, r, first);
 			return;
 		}
+		if (reader->trouble_offset < first[p]) {
+			/* Found before the reader was sent on behind this gap, and brought to it afterwards. */
+			ab_engine_replan(engine);
+			return;
+		}
 	}
 	ab_engine_fail(engine, AB_EXIT_DATA, "partition %d, reader of %s: %s (offset %" PRId64 ")", p, reader->name,
 		       what == AB_TROUBLE_LOST
