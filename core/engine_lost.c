@@ -55,14 +55,15 @@ static char *note_gaps(struct ab_engine *engine, int s, const int64_t *first)
 
 	for (int i = 0; i < engine->partition_count; i++) {
 		uint16_t p = engine->partition[i];
-		int64_t from = ab_worker_reads_from(&engine->worker[p % engine->worker_count], s, p);
+		struct ab_worker *worker = &engine->worker[p % engine->worker_count];
+		int64_t from = ab_worker_reads_from(worker, s, p);
 		if (from < 0 || from >= first[p])
 			continue;
-		int64_t whole_from = ab_worker_untouched_from(&engine->worker[p % engine->worker_count], s, p);
+		int64_t whole_from = ab_worker_untouched_from(worker, s, p);
 		if (whole_from > first[p])
 			whole_from = first[p];
 		note_gap(sink, p, from, whole_from, first[p]);
-		ab_worker_lose(&engine->worker[p % engine->worker_count], s, p, first[p]);
+		ab_worker_lose(worker, s, p, first[p]);
 		sink->floor[p] = first[p];
 		ab_text_add(&out, "%spartition %d: offsets %" PRId64 " to %" PRId64, out.len > 0 ? ", " : "", p, from,
 			    first[p] - 1);
@@ -162,7 +163,7 @@ static void tend(struct ab_engine *engine, struct ab_worker *worker, int r)
 			overtaken(engine, worker, r, first);
 			return;
 		}
-		if (reader->trouble_offset < first[p]) {
+		if (reader->trouble_offset >= 0 && reader->trouble_offset < first[p]) {
 			/* Found before the reader was sent on behind this gap, and brought to it afterwards. */
 			ab_engine_replan(engine);
 			return;
