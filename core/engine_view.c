@@ -382,7 +382,7 @@ static void states_metrics(struct ab_text_out *out, const struct ab_engine *engi
 			ab_text_add(out, "anabranch_sink_state{sink=\"%s\",state=\"%s\"} %d\n", engine->sink[s].ops->name,
 				    names[i], strcmp(names[i], ab_engine_state_name(&engine->sink[s])) == 0);
 	}
-	help(out, "sink_lost_offsets_total", "counter", "Offsets that retention deleted before the sink had them.");
+	help(out, "sink_lost_offsets_total", "counter", "Offsets that retention deleted before every lane of the sink had its own.");
 	for (int s = 0; s < engine->sink_count; s++)
 		ab_text_add(out, "anabranch_sink_lost_offsets_total{sink=\"%s\"} %" PRIu64 "\n", engine->sink[s].ops->name,
 			    engine->sink[s].lost_offsets);
