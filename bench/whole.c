@@ -183,7 +183,7 @@ void ab_bench_whole_run(struct ab_bench_whole *whole)
 	do {
 		int64_t now_ns = ab_monotonic_ns();
 		step = whole->step != NULL ? whole->step(whole, now_ns) : ab_worker_step(&whole->worker, 0, now_ns);
-		ab_worker_step_seal(&whole->worker, now_ns, step != AB_STEP_DONE);
+		ab_worker_seal_due(&whole->worker, now_ns, step != AB_STEP_DONE);
 		ab_bench_whole_pump(whole, now_ns, false);
 	} while (step != AB_STEP_IDLE);
 	ab_bench_whole_pump(whole, ab_monotonic_ns(), true);

@@ -13,6 +13,7 @@
 #include "bench/messages.h"
 #include "core/lane.h"
 #include "core/worker.h"
+#include "core/worker_seal.h"
 #include "core/worker_step.h"
 
 enum { AB_BENCH_PARTITIONS = 4, AB_BENCH_SINKS = 3 };

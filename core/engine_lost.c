@@ -12,7 +12,7 @@
 #include "core/engine.h"
 #include "core/log.h"
 #include "core/text.h"
-#include "core/worker_step.h"
+#include "core/worker_seal.h"
 
 /* Where the log begins now, for every partition; false: not known now. */
 static bool find_starts(struct ab_engine *engine, int64_t *first)
@@ -112,7 +112,7 @@ static bool hand_over(struct ab_engine *engine)
 	for (int w = 0; w < engine->worker_count; w++) {
 		for (int s = 0; s < engine->sink_count; s++) {
 			if (engine->worker[w].sink[s].reader >= 0)
-				all &= ab_worker_step_close(&engine->worker[w], s, ab_monotonic_ns());
+				all &= ab_worker_seal_close(&engine->worker[w], s, ab_monotonic_ns());
 		}
 	}
 	return all;

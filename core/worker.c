@@ -7,6 +7,7 @@
 
 #include "core/clock.h"
 #include "core/worker_readers.h"
+#include "core/worker_seal.h"
 #include "core/worker_step.h"
 
 /* While a lane holds the shared reader up, or it waits for another: how soon that is looked at again. */
@@ -92,7 +93,7 @@ void ab_worker_resume(struct ab_worker *worker)
 
 void ab_worker_leave(struct ab_worker *worker)
 {
-	ab_worker_step_leave(worker);
+	ab_worker_seal_leave(worker);
 }
 
 void ab_worker_clear_reader(struct ab_worker *worker, int r)
@@ -215,7 +216,7 @@ static void *run(void *arg)
 			     (uint64_t)(then_ns - now_ns));
 		now_ns = then_ns;
 	}
-	ab_worker_step_leave(worker);
+	ab_worker_seal_leave(worker);
 	return NULL;
 }
 

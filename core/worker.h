@@ -60,7 +60,8 @@ struct ab_worker_sink {
 	uint32_t lanes;
 	uint32_t record_max;		/* records of one chunk: a part of the sink's batch */
 	int reader;			/* which reader feeds it; -1: none */
-	struct ab_loop *loop;		/* woken after a seal */
+	struct ab_loop *loop;		/* woken after seals */
+	int64_t wake_owed_ns;		/* since when a sealed chunk waits for a wake; 0: none does */
 	struct ab_link link[AB_LANES_MAX];
 	const ab_count *busy[AB_LANES_MAX];	/* the lane's requests under way; NULL: not known */
 	ab_count events, skipped, rejected;

@@ -1,5 +1,6 @@
 /* core/worker_readers.c — see worker_readers.h. */
 #include "core/worker_readers.h"
+#include "core/worker_seal.h"
 
 #include <string.h>
 
@@ -94,7 +95,7 @@ static void try_to_join(struct ab_worker *worker, int s, enum ab_step step, int6
 	    !atomic_load_explicit(&sink->may_join, memory_order_relaxed)) /* [W4] */
 		return;
 	int64_t records = behind(worker, s);
-	if (records == 0 && has_room(sink) && ab_worker_step_close(worker, s, now_ns)) {
+	if (records == 0 && has_room(sink) && ab_worker_seal_close(worker, s, now_ns)) {
 		join(worker, s, now_ns);
 		return;
 	}
@@ -144,7 +145,7 @@ enum ab_step ab_worker_turn(struct ab_worker *worker, int64_t now_ns)
 	}
 	if (step != AB_STEP_DONE || ++worker->turn % SHARED_STEPS == 0)
 		step = private_turn(worker, step, now_ns);
-	ab_worker_step_seal(worker, now_ns, step != AB_STEP_DONE);
+	ab_worker_seal_due(worker, now_ns, step != AB_STEP_DONE);
 	return step;
 }
 
@@ -163,7 +164,7 @@ void ab_worker_part(struct ab_worker *worker, int s, struct ab_source *source, c
 	int64_t now_ns = ab_monotonic_ns(), own[AB_PARTITIONS_MAX];
 
 	/* What a letter that was given up belongs to is dropped and read again. */
-	if (sink->reader >= 0 && !ab_worker_step_close(worker, s, now_ns)) {
+	if (sink->reader >= 0 && !ab_worker_seal_close(worker, s, now_ns)) {
 		for (uint32_t l = 0; l < sink->lanes; l++)
 			ab_link_discard(&sink->link[l]);
 	}

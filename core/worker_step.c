@@ -8,6 +8,7 @@
 #include "core/enrich.h"
 #include "core/event_text.h"
 #include "core/log.h"
+#include "core/worker_seal.h"
 
 /* What a sink's encoder writes besides the record's own text: names, punctuation, numbers, the topic's name twice; and
  * the longest content type in JSON. It is reckoned before the content is known: whether a record is too large is a
@@ -19,100 +20,9 @@
  * the hardware knows where reading goes. */
 #define PREFETCH_BYTES 2560
 
-/* How long a busy worker keeps a lane waiting for a chunk that is not full. */
-#define BUSY_SEAL_NS (5 * AB_NS_PER_MS)
-
 /* Letters that may be under way before a worker waits: below the producer's queue by what all workers can add with one
  * window each. */
 #define LETTERS_WAITING_MAX (AB_DEAD_LETTER_QUEUE_MAX - AB_WORKERS_MAX * AB_SINKS_MAX * AB_DECODE_BATCH)
-
-/* No chunk may cover the offset of a record whose letter was never sent. */
-static bool may_seal(const struct ab_worker *worker)
-{
-	return worker->dead_given_up == 0;
-}
-
-static void seal(struct ab_worker *worker, struct ab_worker_sink *sink, struct ab_link *link, int64_t now_ns)
-{
-	link->open->letters = worker->dead_sent; /* no lane takes it before Kafka has them: core/delivery_lane.c */
-	ab_link_seal(link, worker->partition, worker->partition_count, worker->reader[sink->reader].next, now_ns);
-	ab_count_add(&worker->counts.chunks, 1);
-	ab_loop_wake(sink->loop);
-}
-
-/* The offsets a lane was not told about yet. */
-static bool has_uncovered(struct ab_worker *worker, struct ab_worker_sink *sink, struct ab_link *link)
-{
-	const int64_t *next = worker->reader[sink->reader].next;
-
-	for (int i = 0; i < worker->partition_count; i++) {
-		uint16_t p = worker->partition[i];
-		if (link->covered[p] >= 0 && next[p] > link->covered[p])
-			return true;
-	}
-	return false;
-}
-
-static void seal_link(struct ab_worker *worker, struct ab_worker_sink *sink, struct ab_link *link, int64_t now_ns,
-		      bool resting)
-{
-	bool records = link->open != NULL && link->open->record_count > 0;
-
-	if (records) {
-		/* While records keep coming, a chunk is filled: a sink thread woken for every few records pays more for the
-		 * waking than for the records (PERFORMANCE.md row W-1). */
-		if (resting || (ab_ring_count(&link->full) == 0 && now_ns - link->sealed_ns >= BUSY_SEAL_NS))
-			seal(worker, sink, link, now_ns);
-		return;
-	}
-	if (now_ns - link->sealed_ns >= AB_COVER_INTERVAL_NS && has_uncovered(worker, sink, link) &&
-	    ab_link_room(link, 0, 1) != NULL)
-		seal(worker, sink, link, now_ns);
-}
-
-void ab_worker_step_seal(struct ab_worker *worker, int64_t now_ns, bool resting)
-{
-	if (!may_seal(worker))
-		return;
-	for (int s = 0; s < worker->sink_count; s++) {
-		struct ab_worker_sink *sink = &worker->sink[s];
-		for (uint32_t l = 0; l < sink->lanes && sink->reader >= 0; l++)
-			seal_link(worker, sink, &sink->link[l], now_ns, resting);
-	}
-}
-
-void ab_worker_step_leave(struct ab_worker *worker)
-{
-	int64_t now_ns = ab_monotonic_ns();
-	bool can = may_seal(worker);
-
-	for (int s = 0; s < worker->sink_count; s++) {
-		struct ab_worker_sink *sink = &worker->sink[s];
-		for (uint32_t l = 0; l < sink->lanes && sink->reader >= 0; l++) {
-			if (!can)
-				ab_link_discard(&sink->link[l]);
-			else if (has_uncovered(worker, sink, &sink->link[l]) &&
-				 ab_link_room(&sink->link[l], 0, UINT32_MAX))
-				seal(worker, sink, &sink->link[l], now_ns);
-			else
-				ab_link_discard(&sink->link[l]);
-		}
-	}
-	worker->dead_given_up = 0; /* what they held back is dropped and will be read again */
-}
-
-bool ab_worker_step_close(struct ab_worker *worker, int s, int64_t now_ns)
-{
-	struct ab_worker_sink *sink = &worker->sink[s];
-
-	if (!may_seal(worker))
-		return false;
-	for (uint32_t l = 0; l < sink->lanes; l++) {
-		if (sink->link[l].open != NULL && sink->link[l].open->record_count > 0)
-			seal(worker, sink, &sink->link[l], now_ns);
-	}
-	return true;
-}
 
 static void decode_one(struct ab_worker *worker, struct ab_source_record *record, int i)
 {
@@ -214,10 +124,8 @@ static struct ab_chunk *room_in(struct ab_worker *worker, struct ab_worker_sink 
 {
 	struct ab_chunk *chunk = ab_link_room(link, room, sink->record_max);
 
-	if (chunk == NULL && link->open != NULL && may_seal(worker)) {
-		seal(worker, sink, link, now_ns);
+	if (chunk == NULL && link->open != NULL && ab_worker_seal(worker, sink, link, now_ns))
 		chunk = ab_link_room(link, room, sink->record_max);
-	}
 	return chunk;
 }
 

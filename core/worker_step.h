@@ -16,12 +16,3 @@ enum ab_step {
 enum ab_step ab_worker_turn(struct ab_worker *worker, int64_t now_ns);
 
 enum ab_step ab_worker_step(struct ab_worker *worker, int r, int64_t now_ns);
-
-/* Seals what lanes are waiting for; all of it when resting (about to sleep). */
-void ab_worker_step_seal(struct ab_worker *worker, int64_t now_ns, bool resting);
-
-/* Before readers are cleared: seals everything, or drops what must not be sealed yet. */
-void ab_worker_step_leave(struct ab_worker *worker);
-
-/* Hands over all records of sink s that wait in open chunks; false: a letter was given up, and they are read again. */
-bool ab_worker_step_close(struct ab_worker *worker, int s, int64_t now_ns);

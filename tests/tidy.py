@@ -13,7 +13,7 @@ BASE = {"base", "acks", "crc32c", "limits", "clock", "stats", "ring", "text", "l
 RECORDS = {"event", "event_text", "chunk", "batch", "route"}
 STAGES = {"breaker", "decode", "decode_content", "cache", "enrich", "lane", "link", "position", "readers", "starve", "tap", "json_simdjson",
           "shape", "shape_kernel", "shape_learn", "shape_loops", "shape_plain", "shape_base", "shape_avx2", "shape_avx512"}
-WIRING = {"worker", "worker_step", "worker_readers", "delivery", "delivery_lane", "content", "engine", "engine_readers",
+WIRING = {"worker", "worker_step", "worker_seal", "worker_readers", "delivery", "delivery_lane", "content", "engine", "engine_readers",
           "engine_breaker", "engine_moves", "engine_lost", "engine_behind", "engine_sinks", "engine_commit", "engine_view",
           "engine_parts", "engine_limit", "engine_tap", "host", "courier", "errand",
           "same_log", "init", "replay", "replay_lane", "memory_bound", "sinks", "cli", "cli_help", "main"}

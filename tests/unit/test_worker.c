@@ -6,6 +6,7 @@
 
 #include "core/clock.h"
 #include "core/worker_readers.h"
+#include "core/worker_seal.h"
 #include "sinks/json_out.h"
 
 static struct ab_config config = {.record_max_bytes = 65536, .events_topic = "events"};
@@ -87,7 +88,7 @@ Test(worker, hands_over_what_it_has_read_before_it_stands_still)
 {
 	begin();
 	read_record(10);
-	ab_worker_step_leave(&worker);
+	ab_worker_seal_leave(&worker);
 	struct ab_chunk *chunk = ab_link_peek(&worker.sink[0].link[0]);
 	cr_assert(chunk != NULL);
 	cr_expect(chunk->record_count == 1 && chunk->range[0].first == 10 && chunk->range[0].next == 11);
@@ -100,7 +101,7 @@ Test(worker, hands_over_records_with_the_letters_that_a_lane_has_to_wait_for)
 	read_record(10);
 	worker.dead_sent = 1; /* record 11 went to the dead letters, and Kafka has not acknowledged it */
 	worker.reader[0].next[0] = 12;
-	ab_worker_step_leave(&worker);
+	ab_worker_seal_leave(&worker);
 	struct ab_chunk *chunk = ab_link_peek(&worker.sink[0].link[0]);
 	cr_assert(chunk != NULL);
 	cr_expect(chunk->range[0].next == 12 && chunk->letters == 1);
@@ -113,13 +114,13 @@ Test(worker, never_covers_records_it_dropped_for_a_dead_letter_that_it_gave_up)
 	read_record(10);
 	worker.dead_given_up = 1; /* record 11 should have gone to the dead letters */
 	worker.reader[0].next[0] = 12;
-	ab_worker_step_leave(&worker);
+	ab_worker_seal_leave(&worker);
 	cr_expect(ab_link_peek(&worker.sink[0].link[0]) == NULL);
 
 	/* The orderly stop: control takes the readers away, and the thread ends. */
 	ab_worker_clear_reader(&worker, 0);
-	ab_worker_step_seal(&worker, INT64_MAX / 2, true);
-	ab_worker_step_leave(&worker);
+	ab_worker_seal_due(&worker, INT64_MAX / 2, true);
+	ab_worker_seal_leave(&worker);
 	cr_expect(ab_link_peek(&worker.sink[0].link[0]) == NULL, "a chunk speaks for record 10, which nobody was given");
 	cr_expect(worker.sink[0].link[0].covered[0] == 10);
 	end();
@@ -135,13 +136,88 @@ Test(worker, stands_still_when_asked_although_kafka_takes_no_dead_letters, .time
 	given_count = 1;
 	atomic_store(&worker.pause.asked, true);
 	ab_worker_step(&worker, 0, 0);
-	ab_worker_step_seal(&worker, INT64_MAX / 2, true);
+	ab_worker_seal_due(&worker, INT64_MAX / 2, true);
 	cr_expect(ab_link_peek(&worker.sink[0].link[0]) == NULL, "a chunk speaks for a record whose letter is not there");
-	ab_worker_step_leave(&worker);
+	ab_worker_seal_leave(&worker);
 	cr_expect(ab_link_peek(&worker.sink[0].link[0]) == NULL);
 	cr_expect(worker.sink[0].link[0].covered[0] == 10, "both records are read again");
 	cr_expect(worker.dead_sent == 0, "no letter is waited for that was never sent");
 	end();
+}
+
+/* How often the sink thread was told to look since the last time. */
+static uint64_t wakes(void)
+{
+	static uint64_t before;
+	uint64_t all;
+
+	ab_loop_step(loop, 0);
+	all = ab_loop_counts(loop).wakes;
+	uint64_t since = all - before;
+	before = all;
+	return since;
+}
+
+static enum ab_encode_result take_any(const struct ab_sink *sink, const struct ab_event *event, uint8_t *to, size_t room,
+				      size_t *len, const char **reason)
+{
+	(void)sink;
+	(void)event;
+	(void)to;
+	(void)room;
+	(void)reason;
+	*len = 0;
+	return AB_ENCODE_RECORD;
+}
+
+/* Each event is a chunk of its own, which the next one seals. */
+static void read_events(int64_t offset, int count, int64_t now_ns)
+{
+	static const char message[] = "{\"id\":2,\"event_type\":\"play\",\"event_ts\":\"1970-01-01T00:00:01Z\",\"__op\":\"c\"}";
+
+	worker.sink[0].record_max = 1;
+	for (given_count = 0; given_count < count; given_count++)
+		given[given_count] = (struct ab_source_record){
+		    .kind = AB_RECORD_DATA, .offset = offset + given_count, .value = message, .value_len = sizeof message - 1};
+	cr_assert_eq(ab_worker_step(&worker, 0, now_ns), AB_STEP_DONE);
+	ab_worker_seal_due(&worker, now_ns, false);
+}
+
+Test(worker, wakes_the_sink_thread_for_half_of_a_lanes_chunks_or_after_a_millisecond_or_when_it_rests)
+{
+	const struct ab_sink_ops ops = {.name = "any", .encode = take_any};
+	struct ab_cache *cache = ab_cache_create(16);
+
+	begin();
+	struct ab_link *link = &worker.sink[0].link[0];
+	worker.cache = cache;
+	worker.sink[0].ops = &ops;
+	link->sealed_ns = 1000;		/* not so long ago that a chunk is due */
+	wakes();
+	read_events(10, 2, 1000);
+	cr_expect_eq(ab_ring_count(&link->full), 1);
+	cr_expect_eq(wakes(), 0, "one full chunk can wait for the next");
+	read_events(12, 1, 2000);
+	cr_expect_eq(ab_ring_count(&link->full), 2);
+	cr_expect_eq(wakes(), 1, "two cannot: the worker has as many left");
+	cr_expect_eq(worker.sink[0].wake_owed_ns, 0);
+
+	ab_link_release(link);
+	ab_link_release(link);
+	read_events(13, 1, 3000);
+	cr_expect_eq(wakes(), 0);
+	ab_worker_seal_due(&worker, 3000 + 999999, false);
+	cr_expect_eq(wakes(), 0);
+	ab_worker_seal_due(&worker, 3000 + 1000000, false);
+	cr_expect_eq(wakes(), 1, "one that has waited for a millisecond");
+
+	ab_link_release(link);
+	read_events(14, 1, 2000000);
+	cr_expect_eq(wakes(), 0);
+	ab_worker_seal_due(&worker, 2000001, true);
+	cr_expect_eq(wakes(), 1, "none is owed by a worker that sleeps");
+	end();
+	ab_cache_destroy(cache);
 }
 
 static int encoded, too_tight;
