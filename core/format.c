@@ -206,17 +206,23 @@ static bool take_char(struct cursor *c, const char *any_of)
 	return true;
 }
 
-/* .ffffffZ to the end of the text: what nearly every time has. */
+/* .ffffffZ to the end of the text, or fewer digits, as Java leaves zeros out: what nearly every time has. A date and a
+ * clock stand before it. */
 static bool take_micros_utc(struct cursor *c, unsigned *micros)
 {
+	const uint64_t zeros = UINT64_C(0x3030303030303030);
+	ptrdiff_t left = c->end - c->at;
 	uint64_t word;
 
-	if (c->end - c->at != 8)
+	if (left < 3 || left > 8)
 		return false;
-	memcpy(&word, c->at, 8);
-	if ((char)word != '.' || word >> 56 != 'Z')
+	memcpy(&word, c->end - 8, 8);
+	word >>= 8 * (8 - left);
+	if ((char)word != '.' || word >> 8 * (left - 1) != 'Z')
 		return false;
-	word = (word << 8 & ~UINT64_C(0xffff)) | 0x3030;	/* two zeros and six digits */
+	uint64_t digits = (UINT64_C(1) << 8 * (left - 2)) - 1;	/* which bytes behind the dot are some */
+	word = (word >> 8 & digits) | (zeros & ~digits);
+	word = word << 16 | (zeros >> 48);			/* two zeros and six digits */
 	if (!ab_digits_valid(word))
 		return false;
 	*micros = (unsigned)ab_digits_value(word);
