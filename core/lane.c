@@ -10,7 +10,7 @@ static void batch_create(struct ab_batch *batch, const struct ab_lane_limits *li
 	memset(batch, 0, sizeof *batch);
 	batch->item_max = limits->item_max;
 	batch->bytes_max = limits->bytes_max;
-	batch->item = calloc(batch->item_max, sizeof batch->item[0]);
+	batch->item = ab_pages_take(batch->item_max * sizeof batch->item[0]);
 	batch->bytes = ab_pages_take(batch->bytes_max);
 	AB_ASSERT(batch->item != NULL && batch->bytes != NULL);
 }
@@ -39,14 +39,16 @@ void ab_lane_create(struct ab_lane *lane, const struct ab_lane_limits *limits)
 void ab_lane_destroy(struct ab_lane *lane)
 {
 	for (int i = 0; i < 2; i++) {
-		free(lane->batch[i].item);
-		ab_pages_give(lane->batch[i].bytes, lane->batch[i].bytes_max);
+		struct ab_batch *batch = &lane->batch[i];
+		ab_pages_give(batch->item, batch->item_max * sizeof batch->item[0]);
+		ab_pages_give(batch->bytes, batch->bytes_max);
 	}
 }
 
 size_t ab_lane_bytes(const struct ab_lane_limits *limits)
 {
-	return sizeof(struct ab_lane) + 2 * (limits->item_max * sizeof(struct ab_item) + ab_pages_bytes(limits->bytes_max));
+	return sizeof(struct ab_lane) +
+	       2 * (ab_pages_bytes(limits->item_max * sizeof(struct ab_item)) + ab_pages_bytes(limits->bytes_max));
 }
 
 void ab_lane_reset(struct ab_lane *lane)

@@ -3,24 +3,29 @@
 
 #include <string.h>
 
+#include "core/pages.h"
+
+#define CHUNKS_BYTES (AB_LINK_CHUNKS * sizeof(struct ab_chunk))
+
 _Static_assert(AB_LINK_CHUNKS <= AB_RING_SLOTS, "every chunk of a link fits its rings, so a push cannot fail");
 
 void ab_link_create(struct ab_link *link)
 {
 	memset(link, 0, sizeof *link);
-	link->chunk = ab_take_lines(AB_LINK_CHUNKS * sizeof(struct ab_chunk));
+	link->chunk = ab_pages_take(CHUNKS_BYTES);
+	AB_ASSERT(link->chunk != NULL);
 	ab_link_reset(link);
 }
 
 void ab_link_destroy(struct ab_link *link)
 {
-	free(link->chunk);
+	ab_pages_give(link->chunk, CHUNKS_BYTES);
 	link->chunk = NULL;
 }
 
 size_t ab_link_bytes(void)
 {
-	return sizeof(struct ab_link) + AB_LINK_CHUNKS * sizeof(struct ab_chunk);
+	return sizeof(struct ab_link) + ab_pages_bytes(CHUNKS_BYTES);
 }
 
 static void push(struct ab_ring *ring, struct ab_chunk *chunk)

@@ -2,6 +2,7 @@
 #include "io/fetcher.h"
 
 #include "core/clock.h"
+#include "core/pages.h"
 #include "io/fetcher_broker.h"
 
 struct ab_fetcher *ab_fetcher_create(const struct ab_fetch_limits *limits, int receive_bytes, struct ab_leaders *leaders,
@@ -25,7 +26,7 @@ static void forget_brokers(struct ab_fetcher *fetcher)
 {
 	for (int b = 0; b < fetcher->broker_count; b++) {
 		ab_fetcher_close_broker(&fetcher->broker[b]);
-		free(fetcher->broker[b].buffer);
+		ab_pages_give(fetcher->broker[b].buffer, fetcher->broker[b].room);
 	}
 	memset(fetcher->broker, 0, (size_t)fetcher->broker_count * sizeof fetcher->broker[0]);
 	fetcher->broker_count = 0;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/pages.h"
 
 #define CONNECT_MAX_NS (10 * AB_NS_PER_S)
 /* Above what the broker was told it may wait, and between two pieces of its answer: a broker that is alive answers, if only
@@ -243,9 +244,12 @@ static bool make_room(struct ab_fetch_broker *broker, size_t len)
 {
 	if (len <= broker->room)
 		return true;
-	uint8_t *larger = len <= AB_FETCH_ANSWER_MAX_BYTES ? realloc(broker->buffer, len) : NULL;
+	uint8_t *larger = len <= AB_FETCH_ANSWER_MAX_BYTES ? ab_pages_take(len) : NULL;
 	if (larger == NULL)
 		return false;
+	if (broker->have > 0)
+		memcpy(larger, broker->buffer, broker->have);
+	ab_pages_give(broker->buffer, broker->room);
 	broker->buffer = larger;
 	broker->room = len;
 	return true;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/pages.h"
 #include "io/kafka_conf.h"
 #include "io/unpack.h"
 
@@ -507,7 +508,7 @@ size_t ab_source_bytes(const struct ab_config *config, int sinks, int workers)
 {
 	const size_t queue = AB_SOURCE_QUEUE_KBYTES * 1024 + AB_SOURCE_ANSWER_BYTES +
 			     AB_SOURCE_QUEUE_RECORDS * AB_SOURCE_OPERATION_BYTES;
-	const size_t one = AB_FETCH_BUFFER_BYTES + AB_UNPACK_FIRST_BYTES;
+	const size_t one = ab_pages_bytes(AB_FETCH_BUFFER_BYTES) + AB_UNPACK_FIRST_BYTES;
 	size_t readers = 1 + (size_t)sinks;
 
 	return queue + readers * (ab_source_workers_fetch(config) ? (size_t)workers * one : queue);

@@ -163,5 +163,5 @@ Test(cache, reads_a_content_as_a_hit_of_unknown_type_when_types_are_used_up)
 
 Test(cache, says_how_many_bytes_it_takes)
 {
-	cr_expect_eq(ab_cache_bytes(2000) - ab_cache_bytes(1000), 1000 * 64);
+	cr_expect_eq(ab_cache_bytes(200 * 32768) - ab_cache_bytes(100 * 32768), 100 * 32768 * 64);
 }
