@@ -15,6 +15,9 @@
 #include "core/base.h"
 #include "core/limits.h"
 
+/* Records are copied in steps of so many bytes. */
+#define AB_COPY_STEP_BYTES 128
+
 struct ab_record {
 	int64_t offset;
 	int64_t commit_ts_ms;	/* the row's commit in PostgreSQL, for freshness; 0 when unknown */
@@ -38,6 +41,7 @@ struct ab_chunk {
 	uint64_t letters;
 	struct ab_range range[AB_PARTITIONS_MAX];
 	_Alignas(8) uint8_t bytes[AB_CHUNK_BYTES];
+	uint8_t spare[AB_COPY_STEP_BYTES];	/* read with the last record, never used */
 };
 
 static inline size_t ab_record_size(uint32_t len)

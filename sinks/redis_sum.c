@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "sinks/json_out.h"
+
 enum { HAS_PCT = 1, HAS_CONTENT = 2, FUTURE = 4 };
 
 size_t ab_redis_record_write(uint8_t *to, const struct ab_redis_record *record)
@@ -14,9 +16,10 @@ size_t ab_redis_record_write(uint8_t *to, const struct ab_redis_record *record)
 	to[32] = (uint8_t)((record->has_pct ? HAS_PCT : 0) | (record->has_content ? HAS_CONTENT : 0) |
 			   (record->future ? FUTURE : 0));
 	to[33] = record->type_len;
-	if (record->type_len > 0)
-		memcpy(to + AB_REDIS_RECORD_HEAD_BYTES, record->type, record->type_len);
-	return AB_REDIS_RECORD_HEAD_BYTES + (size_t)record->type_len;
+	if (record->type_len == 0)
+		return AB_REDIS_RECORD_HEAD_BYTES;
+	char *end = ab_out_token((char *)to + AB_REDIS_RECORD_HEAD_BYTES, (struct ab_text){record->type, record->type_len});
+	return (size_t)((uint8_t *)end - to);
 }
 
 struct ab_redis_record ab_redis_record_read(const uint8_t *bytes, size_t len)
