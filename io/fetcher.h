@@ -20,8 +20,9 @@
 #include "io/source.h"
 
 /* One answer, of all partitions together: what a socket's buffer takes at KAFKA_RECEIVE_BUFFER_BYTES' default, so that the
- * broker need not wait for us to send it, and what fits in a core's cache (PERFORMANCE.md row P-17). */
-#define AB_FETCH_ANSWER_BYTES (1024 * 1024)
+ * broker need not wait for us to send it, and what stays in a core's second cache until it is read (PERFORMANCE.md rows P-17,
+ * P-20). A broker far away sends no more than this in a round trip. */
+#define AB_FETCH_ANSWER_BYTES (512 * 1024)
 /* It may be a little more than asked for: the last batch's end, and what is not records. */
 #define AB_FETCH_BUFFER_BYTES (AB_FETCH_ANSWER_BYTES + 64 * 1024)
 /* A batch may be larger than that (message.max.bytes); above this it is not believed. */
