@@ -97,7 +97,7 @@ mutant "letter not waited for" core/delivery_lane.c simulate \
 	's/ \&\& ab_acks_upto\(&worker->acks\) >= chunk->letters//'
 mutant "letters counted, whichever they are" core/acks.c simulate \
 	's/for \(; \*word_of\(acks, upto\) & bit_of\(upto\); upto\+\+\)\n\t\t.*?;\n/upto++;\n/'
-mutant "records of a letter given up are covered" core/worker_step.c simulate \
+mutant "records of a letter given up are covered" core/worker_seal.c simulate \
 	's/return worker->dead_given_up == 0;/return worker != NULL;/'
 mutant "rows not looked up after a cut" sinks/bigquery.c simulate \
 	's/\tif \(lane->phase == AB_BQ_INSERT\) \{\n\t\tab_bq_doubt\(lane\);/\tif (lane->phase == AB_BQ_INSERT) {/'
