@@ -22,6 +22,7 @@
 #include "core/content.h"
 #include "core/courier.h"
 #include "core/delivery.h"
+#include "core/excuse.h"
 #include "core/exit.h"
 #include "core/readers.h"
 #include "core/worker.h"
@@ -95,6 +96,7 @@ struct ab_engine {
 	int64_t looked_ns;
 	/* Where the log began earlier: how fast retention comes nearer. */
 	int64_t began[AB_PARTITIONS_MAX], began_ns;
+	struct ab_excuse late[AB_READERS_MAX][AB_PARTITIONS_MAX];	/* refusals of offsets behind which the reader stands already */
 	bool commit_under_way;
 	bool commit_failed;		/* the last one did not hold: say all of it again */
 	ab_count commits, commit_failures, rebalances;

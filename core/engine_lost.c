@@ -163,7 +163,8 @@ static void tend(struct ab_engine *engine, struct ab_worker *worker, int r)
 			overtaken(engine, worker, r, first);
 			return;
 		}
-		if (reader->trouble_offset >= 0 && reader->trouble_offset < first[p]) {
+		if (reader->trouble_offset >= 0 && reader->trouble_offset < first[p] &&
+		    ab_excuse(&engine->late[r][p], reader->next[p]) == AB_EXCUSE_TAKEN) {
 			/* Found before the reader was sent on behind this gap, and brought to it afterwards. */
 			ab_engine_replan(engine);
 			return;

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 BASE = {"base", "acks", "crc32c", "limits", "clock", "stats", "ring", "text", "log", "park", "pause", "nearest", "format", "token",
-        "version", "json", "fault", "exit", "bottleneck", "simd", "uuid", "cluster", "digits", "pages", "mask"}
+        "version", "json", "fault", "exit", "bottleneck", "simd", "uuid", "cluster", "digits", "pages", "mask", "excuse"}
 RECORDS = {"event", "event_text", "chunk", "batch", "route"}
 STAGES = {"breaker", "decode", "decode_content", "cache", "enrich", "lane", "link", "position", "readers", "starve", "tap", "json_simdjson",
           "shape", "shape_kernel", "shape_learn", "shape_loops", "shape_plain", "shape_base", "shape_avx2", "shape_avx512"}

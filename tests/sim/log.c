@@ -27,6 +27,7 @@ struct ab_source {
 	bool member, polling, closed;
 	int64_t next[SIM_PARTITIONS];		/* -1: not assigned */
 	int64_t end_said[SIM_PARTITIONS];
+	bool late_said[SIM_PARTITIONS];		/* the refusal of an offset that it was sent on from meanwhile */
 	/* a member's */
 	bool in_group, joined, holds, pending;
 	int generation;
@@ -430,6 +431,11 @@ static bool next_record(struct ab_source *source, uint16_t p, struct ab_source_r
 
 	if (*next < log->first || *next > log->next) {
 		*to = (struct ab_source_record){.kind = AB_RECORD_LOST, .partition = p, .offset = *next, .error = "lost"};
+		return true;
+	}
+	if (log->first > 0 && !source->late_said[p] && sim.faults && sim_chance(20)) {
+		source->late_said[p] = true;
+		*to = (struct ab_source_record){.kind = AB_RECORD_LOST, .partition = p, .offset = log->first - 1, .error = "late"};
 		return true;
 	}
 	for (int i = 0; i < log->produced; i++) {

@@ -103,6 +103,8 @@ mutant "rows not looked up after a cut" sinks/bigquery.c simulate \
 	's/\tif \(lane->phase == AB_BQ_INSERT\) \{\n\t\tab_bq_doubt\(lane\);/\tif (lane->phase == AB_BQ_INSERT) {/'
 mutant "commit of what is only known" core/engine_commit.c simulate \
 	's/next >= 0 \? next : sink->known/next >= 0 ? next + 1 : sink->known/'
+mutant "a late refusal ends the program" core/engine_lost.c simulate \
+	's/\n\t\t    ab_excuse\(&engine->late\[r\]\[p\], reader->next\[p\]\) == AB_EXCUSE_TAKEN\)/\n\t\t    engine == NULL)/'
 mutant "a gap of one is a gap of all" core/engine_lost.c simulate \
 	's/sink->floor\[p\] = first\[p\];/for (int o = 0; o < engine->sink_count; o++)\n\t\t\tengine->sink[o].floor[p] = first[p];/'
 mutant "a sink that begins knows its gaps" core/engine_readers.c simulate \
