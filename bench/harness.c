@@ -135,8 +135,7 @@ static bool wanted(const struct ab_bench *bench, int i)
 	if (bench->only == NULL || strstr(bench->c[i].name, bench->only) != NULL)
 		return true;
 	for (int k = 0; k < bench->count; k++)
-		if (bench->c[k].against != NULL && strcmp(bench->c[k].against, bench->c[i].name) == 0 &&
-		    strstr(bench->c[k].name, bench->only) != NULL)
+		if (bench->c[k].against != NULL && strcmp(bench->c[k].against, bench->c[i].name) == 0 && wanted(bench, k))
 			return true;
 	return false;
 }
