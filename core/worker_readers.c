@@ -1,10 +1,10 @@
 /* core/worker_readers.c — see worker_readers.h. */
 #include "core/worker_readers.h"
-#include "core/worker_seal.h"
 
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/worker_seal.h"
 
 /* While the shared reader has more to do, a private one gets one step for so many of its: a ninth of the time. */
 #define SHARED_STEPS 8

@@ -29,8 +29,8 @@ AT_REST = re.compile(r"ab1 \S+ \d+:\d+:\d+(?: \w+/\d+/\w+=0(?:,0)*)+")
 
 
 def metadata(commit: TopicPartition) -> str | None:
-    """Python's client reads a commit's metadata as a C string, though it has a length and no end: when that is a multiple of
-    eight, what lies behind it in memory comes with it. None then."""
+    """Python's client reads a commit's metadata as a C string, though it has a length and no end: of some lengths what
+    lies behind it in memory comes with it. None then."""
     try:
         return commit.metadata if AT_REST.fullmatch(commit.metadata) else None
     except UnicodeDecodeError:
