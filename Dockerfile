@@ -4,7 +4,7 @@
 FROM debian:12 AS build
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-COPY stack/packages.sh stack/packages.txt stack/librdkafka.sh stack/
+COPY stack/packages.sh stack/packages.txt stack/librdkafka.sh stack/librdkafka-topic-ids.patch stack/
 RUN stack/packages.sh build && stack/librdkafka.sh
 COPY . .
 RUN cmake --preset release && cmake --build --preset release --target anabranch anabranch-loadgen anabranch-monitor

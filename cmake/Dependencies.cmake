@@ -5,7 +5,7 @@ find_package(Threads REQUIRED)
 # librdkafka >= 2.8: older ones stall for a second whenever their queue fills, lose messages around rebalances, and do
 # not notice a truncated log. Where the system's is older, stack/librdkafka.sh builds one into the cache.
 set(AB_CACHE_DIR "$ENV{HOME}/.cache/anabranch" CACHE PATH "Where stack/ keeps what it downloads and builds")
-set(ENV{PKG_CONFIG_PATH} "${AB_CACHE_DIR}/librdkafka-2.8.0/lib/pkgconfig:$ENV{PKG_CONFIG_PATH}")
+set(ENV{PKG_CONFIG_PATH} "${AB_CACHE_DIR}/librdkafka-2.8.0-patched/lib/pkgconfig:$ENV{PKG_CONFIG_PATH}")
 pkg_check_modules(RDKAFKA IMPORTED_TARGET GLOBAL rdkafka>=2.8)
 if(NOT RDKAFKA_FOUND)
 	message(FATAL_ERROR "librdkafka >= 2.8 was not found. Run stack/librdkafka.sh once: it builds 2.8.0 into ${AB_CACHE_DIR}.")

@@ -4,14 +4,17 @@
 #   stack/librdkafka.sh            does nothing when the system or the cache already has a library that is new enough
 #   stack/librdkafka.sh --force    builds it again
 #
-# Debian 12's own 2.0.2 is too old: it stalls whenever its queue fills and does not notice a truncated log. apt checks
-# the signature and the checksums of what it downloads. The system's apt configuration is not touched.
+# Debian 12's own 2.0.2 is too old: it stalls whenever its queue fills and does not notice a truncated log. 2.8.0 as it
+# is crashes now and then when a topic is deleted and made anew; librdkafka-topic-ids.patch mends that. apt checks the
+# signature and the checksums of what it downloads. The system's apt configuration is not touched.
 # Parallel runs are safe: one builds under a lock, the others wait and then find the result.
 set -euo pipefail
 
 VERSION=2.8.0
 CACHE=${AB_CACHE_DIR:-$HOME/.cache/anabranch}
-PREFIX=$CACHE/librdkafka-$VERSION
+PATCH=$(dirname "$(realpath "$0")")/librdkafka-topic-ids.patch
+# "patched" keeps it apart from a library that an earlier version of this script left in the cache.
+PREFIX=$CACHE/librdkafka-$VERSION-patched
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
 die() { printf 'librdkafka: %s\n' "$*" >&2; exit 1; }
@@ -49,6 +52,7 @@ build() {
 	mkdir source
 	tar xzf "librdkafka_$VERSION.orig.tar.gz" -C source --strip-components=1
 	cd source
+	patch -s -p1 < "$PATCH" || die "$PATCH does not fit this source."
 	# No GSSAPI: it would bring Kerberos in. lz4 is librdkafka's own copy. Everything else comes from Debian 12.
 	./configure --prefix="$PREFIX" --disable-gssapi --enable-static --disable-lz4-ext > ../out.log 2>&1 ||
 		{ tail -20 ../out.log >&2; die "configure failed. Packages: libssl-dev zlib1g-dev libzstd-dev libcurl4-openssl-dev"; }
